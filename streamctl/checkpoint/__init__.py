@@ -1,0 +1,1 @@
+"""Spark checkpoints, read and written without Spark."""
