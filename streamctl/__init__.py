@@ -1,0 +1,1 @@
+"""Operate Spark Structured Streaming jobs that read Kafka."""
