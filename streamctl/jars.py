@@ -92,7 +92,11 @@ def connector_jars(
 
 
 def resolve(
-    wanted: JarSet, *, cache: Path | None = None, java: Java | None = None, on_event: OnEvent = ignore
+    wanted: JarSet,
+    *,
+    cache: Path | None = None,
+    java: Java | None = None,
+    on_event: OnEvent = ignore,
 ) -> list[Path]:
     """Return the local paths of a set of jars, sorted by name; download what is missing.
 
@@ -153,7 +157,7 @@ def spark_version() -> str:
         Unsupported: pyspark is not installed, or does not tell its version.
     """
     text = (pyspark_directory() / "version.py").read_text("utf-8")
-    match = re.search(r'^__version__[^=]*=\s*"([^"]+)"', text, re.MULTILINE)
+    match = re.search(r"""^__version__[^=]*=\s*["']([^"']+)["']""", text, re.MULTILINE)
     if match is None:
         raise Unsupported("the installed pyspark does not tell its version")
     return match[1]
