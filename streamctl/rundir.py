@@ -38,6 +38,8 @@ from streamctl.errors import Malformed
 from streamctl.reports import as_json
 
 T = TypeVar("T")
+LOG_FILE = "job.jsonl"
+_SHOWN_APART = {"at", "level", "from", "message", "run_id", "attempt", "detail"}
 
 
 class Desired(StrEnum):
@@ -311,3 +313,10 @@ def _value(hint: Any, value: Any) -> Any:
     if isinstance(hint, type) and issubclass(hint, Enum):
         return hint(value)
     return value
+
+
+def readable(fields: dict[str, Any]) -> str:
+    """A line of the log for a person: time, level, message, then what else it says."""
+    more = [f"{name}={value}" for name, value in fields.items() if name not in _SHOWN_APART]
+    head = f"{fields.get('at', '')} {fields.get('level', 'INFO'):5} {fields.get('message', '')}"
+    return " ".join([head, *more]).strip()

@@ -3,7 +3,7 @@
 import typer
 
 from streamctl import __version__
-from streamctl.cli import config
+from streamctl.cli import config, job
 from streamctl.cli.command import OutputOption, set_root_output
 
 app = typer.Typer(
@@ -34,4 +34,5 @@ def root(
     set_root_output(output)
 
 
+job.register(app)
 app.add_typer(config.app, name="config", rich_help_panel="Set up")

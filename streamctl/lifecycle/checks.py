@@ -1,6 +1,6 @@
-"""What must be so before a driver is spawned. `start` ends at the first that fails; `doctor`
-looks at all.
+"""What must be so before a driver is spawned.
 
+`start` ends at the first check that fails; `doctor` looks at all and changes nothing.
 A check returns what it saw in one line, or raises the error that tells the way out.
 """
 
@@ -16,7 +16,7 @@ from pathlib import Path
 from streamctl.checkpoint import generations, lease
 from streamctl.checkpoint.store import StorageFailed, Store
 from streamctl.errors import Busy, Refused, StreamctlError, TopicNotFound
-from streamctl.jars import connector_jars
+from streamctl.jars import connector_jars, spark_version
 from streamctl.java import find_java
 from streamctl.kafka.client import Broker
 from streamctl.reports import Check, OnEvent, Verdict, worst
@@ -26,11 +26,17 @@ from streamctl.supervisor.attempt import broker
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """What is checked."""
+    """What is checked.
+
+    Attributes:
+        project: working directory of the driver.
+        may_change: whether a missing dead letter topic is made, and directories are.
+    """
 
     settings: Settings
     on_event: OnEvent
     project: Path
+    may_change: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +101,7 @@ def _java(subject: Subject) -> str:
 
 def _jars(subject: Subject) -> str:
     jars = connector_jars(java=find_java(), on_event=subject.on_event)
-    return f"{len(jars)} of the Kafka connector, in {jars[0].parent}"
+    return f"{len(jars)} of the Kafka connector for Spark {spark_version()}"
 
 
 def _job(subject: Subject) -> str:
@@ -135,8 +141,9 @@ def _checkpoint(subject: Subject) -> str:
             hint="checkpoint.location holds generations with a checkpoint per query: "
             "give a directory of its own.",
         )
-    _probe(store)
-    _probe(Store.open(subject.settings.output.location))
+    for place in (store, Store.open(subject.settings.output.location)):
+        if subject.may_change or not place.is_local or Path(place.path).exists():
+            _probe(place)
     generation = generations.current(store)
     if generation is None:
         return f"{store.url}: new, writable"
@@ -176,7 +183,7 @@ def _topic(subject: Subject) -> str:
     with broker(subject.settings) as kafka:
         topics = [kafka.topic(name) for name in subject.settings.kafka.topics]
     return ", ".join(
-        f"{topic.name} with {len(topic.partitions)} partition{'s'[: len(topic.partitions) != 1]}"
+        f"{topic.name} with {topic.partitions} partition{'s'[: topic.partitions != 1]}"
         for topic in topics
     )
 
@@ -190,6 +197,8 @@ def _dead_letters(subject: Subject) -> str:
         except TopicNotFound:
             if not subject.settings.kafka.create_dead_letter_topic:
                 raise
+            if not subject.may_change:
+                return f"{name} is missing and will be made at start"
             _create_like(kafka, name, like=subject.settings.kafka.topics[0])
             return f"{name} was made"
     return name
@@ -197,4 +206,4 @@ def _dead_letters(subject: Subject) -> str:
 
 def _create_like(kafka: Broker, name: str, *, like: str) -> None:
     model = kafka.topic(like)
-    kafka.create_topic(name, partitions=len(model.partitions))
+    kafka.create_topic(name, partitions=model.partitions)

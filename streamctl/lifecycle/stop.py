@@ -11,7 +11,7 @@ from streamctl.checkpoint.reader import Checkpoint
 from streamctl.errors import CheckpointNotFound, DeadlinePassed, ExitCode, JobNotFound
 from streamctl.lifecycle.status import is_supervised, query_names
 from streamctl.reports import Event, OnEvent, Verdict, ignore
-from streamctl.rundir import Observed, RunDirectory, Status, StopRequest
+from streamctl.rundir import RunDirectory, Status, StopRequest
 
 SLACK_SECONDS = 30.0
 """How long past the deadline the supervisor may take to kill and to report."""
@@ -89,6 +89,7 @@ def stop(
         )
     began = time.monotonic()
     if not is_supervised(run):
+        _await_orphan(status, seconds=deadline_seconds, on_event=on_event)
         return _report(run, Outcome.ALREADY_STOPPED, began)
     request = StopRequest(
         at=datetime.now(UTC),
@@ -102,6 +103,17 @@ def stop(
     _wait(lambda: not is_supervised(run), seconds=deadline_seconds + SLACK_SECONDS)
     outcome = Outcome.INTERRUPTED if now_at_once else _outcome(run)
     return _report(run, outcome, began)
+
+
+def _await_orphan(status: Status, *, seconds: float, on_event: OnEvent) -> None:
+    """A driver whose supervisor was killed ends by itself after its batch: wait for that."""
+    from streamctl.job.launcher import session_members
+
+    orphan = status.driver_pid
+    if orphan is None or status.observed.ended or not session_members(orphan):
+        return
+    on_event(Event(message=f"the supervisor is gone; waiting for driver {orphan} to end"))
+    _wait(lambda: not session_members(orphan), seconds=seconds)
 
 
 def _outcome(run: RunDirectory) -> Outcome:
@@ -125,24 +137,23 @@ def _report(run: RunDirectory, outcome: Outcome, began: float) -> StopReport:
     status = run.read(Status)
     if status is None:
         raise JobNotFound(f'the run directory "{run.path}" has gone')
-    late = outcome is Outcome.INTERRUPTED and _deadline_passed(run)
     return StopReport(
         outcome=outcome,
-        verdict=Verdict.OK if status.observed is not Observed.FAILED else Verdict.PROBLEM,
+        verdict=Verdict.OK,
         run_id=status.run_id,
         seconds=round(time.monotonic() - began, 3),
         queries=proof(status),
-        exit_code=ExitCode.DEADLINE_PASSED if late else _code(status),
+        exit_code=_exit_code(run, outcome),
     )
 
 
-def _deadline_passed(run: RunDirectory) -> bool:
+def _exit_code(run: RunDirectory, outcome: Outcome) -> ExitCode:
+    """An interruption that nobody asked for means that the deadline passed."""
     request = run.read(StopRequest)
-    return bool(request and not request.now)
-
-
-def _code(status: Status) -> ExitCode:
-    return ExitCode.FOUND if status.observed is Observed.FAILED else ExitCode.DONE
+    asked = request is not None and request.now
+    if outcome is Outcome.INTERRUPTED and not asked:
+        return ExitCode.DEADLINE_PASSED
+    return ExitCode.DONE
 
 
 def proof(status: Status) -> list[QueryEnd]:

@@ -7,11 +7,10 @@ import json
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TextIO
 
 from streamctl.reports import as_json, iso
-
-FILE = "job.jsonl"
+from streamctl.rundir import LOG_FILE, readable
 
 
 class JobLog:
@@ -21,10 +20,14 @@ class JobLog:
         folder: the run directory's `logs`.
         max_bytes: a file that has reached this size is rotated.
         keep_files: rotated files that stay: `job.jsonl.1` is the newest.
+        echo: where to show each line in a readable form as well.
     """
 
-    def __init__(self, folder: Path, *, max_bytes: int, keep_files: int) -> None:
-        self._path = folder / FILE
+    def __init__(
+        self, folder: Path, *, max_bytes: int, keep_files: int, echo: TextIO | None = None
+    ) -> None:
+        self._echo = echo
+        self._path = folder / LOG_FILE
         self._max_bytes = max_bytes
         self._keep_files = keep_files
         self._lock = threading.Lock()
@@ -52,14 +55,17 @@ class JobLog:
                 self._rotate()
             self._file.write(line)
             self._file.flush()
+            if self._echo:
+                self._echo.write(readable(json.loads(line)) + "\n")
+                self._echo.flush()
 
     def _rotate(self) -> None:
         self._file.close()
         for number in range(self._keep_files - 1, 0, -1):
-            older = self._path.with_name(f"{FILE}.{number}")
+            older = self._path.with_name(f"{LOG_FILE}.{number}")
             if older.exists():
-                older.replace(self._path.with_name(f"{FILE}.{number + 1}"))
-        self._path.replace(self._path.with_name(f"{FILE}.1"))
+                older.replace(self._path.with_name(f"{LOG_FILE}.{number + 1}"))
+        self._path.replace(self._path.with_name(f"{LOG_FILE}.1"))
         self._file = self._path.open("ab")
 
     def close(self) -> None:

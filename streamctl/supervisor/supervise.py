@@ -9,7 +9,7 @@ import uuid
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import FrameType
-from typing import Any
+from typing import Any, TextIO
 
 from streamctl.checkpoint import journal, lease
 from streamctl.checkpoint.lease import Lease, LeaseLost
@@ -42,13 +42,19 @@ class Supervisor:
     Args:
         run: the run directory, already locked by this process.
         settings: as resolved at start.
+        echo: where to show the log in a readable form as well; None for nowhere.
     """
 
-    def __init__(self, run: RunDirectory, settings: Settings) -> None:
+    def __init__(
+        self, run: RunDirectory, settings: Settings, *, echo: TextIO | None = None
+    ) -> None:
         self._run = run
         self._settings = settings
         self._log = JobLog(
-            run.logs, max_bytes=settings.log.max_bytes, keep_files=settings.log.keep_files
+            run.logs,
+            max_bytes=settings.log.max_bytes,
+            keep_files=settings.log.keep_files,
+            echo=echo,
         )
         self._tail = ProgressTail(run.progress_file)
         self._signal: str | None = None
