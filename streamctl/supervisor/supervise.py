@@ -43,11 +43,18 @@ class Supervisor:
         run: the run directory, already locked by this process.
         settings: as resolved at start.
         echo: where to show the log in a readable form as well; None for nowhere.
+        attempts: makes what starts the driver; another one in tests.
     """
 
     def __init__(
-        self, run: RunDirectory, settings: Settings, *, echo: TextIO | None = None
+        self,
+        run: RunDirectory,
+        settings: Settings,
+        *,
+        echo: TextIO | None = None,
+        attempts: type[Attempts] = Attempts,
     ) -> None:
+        self._attempts = attempts
         self._run = run
         self._settings = settings
         self._log = JobLog(
@@ -109,7 +116,7 @@ class Supervisor:
         return ExitCode.FAILED if end.observed is Observed.FAILED else ExitCode.DONE
 
     def _supervise(self, store: Store) -> End:
-        attempts = Attempts(self._run, self._settings, store, run_id=self._status.run_id)
+        attempts = self._attempts(self._run, self._settings, store, run_id=self._status.run_id)
         while True:
             ended = self._attempt(attempts)
             decision = after_exit(
