@@ -3,7 +3,7 @@
 import typer
 
 from streamctl import __version__
-from streamctl.cli import config
+from streamctl.cli import config, sandbox
 from streamctl.cli.command import OutputOption, set_root_output
 
 app = typer.Typer(
@@ -35,3 +35,4 @@ def root(
 
 
 app.add_typer(config.app, name="config", rich_help_panel="Set up")
+app.add_typer(sandbox.app, name="sandbox", rich_help_panel="Try things")

@@ -385,10 +385,15 @@ class _AlreadyThere(StreamctlError):
 def _as_report(found: Any) -> TopicReport:
     return TopicReport(
         name=found.name,
-        topic_id=str(found.topic_id) if found.topic_id is not None else None,
+        topic_id=_as_kafka_writes(found.topic_id),
         partitions=len(found.partitions),
         leaderless=tuple(p.id for p in found.partitions if p.leader is None),
     )
+
+
+def _as_kafka_writes(topic_id: Any) -> str | None:
+    """Return the id in the alphabet of Kafka's own tools, which is that for URLs."""
+    return None if topic_id is None else str(topic_id).translate(str.maketrans("+/", "-_"))
 
 
 def _as_record(message: Any) -> Record:
