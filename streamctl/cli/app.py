@@ -3,7 +3,7 @@
 import typer
 
 from streamctl import __version__
-from streamctl.cli import config, job
+from streamctl.cli import config, job, sandbox
 from streamctl.cli.command import OutputOption, set_root_output
 
 app = typer.Typer(
@@ -36,3 +36,4 @@ def root(
 
 job.register(app)
 app.add_typer(config.app, name="config", rich_help_panel="Set up")
+app.add_typer(sandbox.app, name="sandbox", rich_help_panel="Try things")

@@ -127,13 +127,27 @@ class Broker:
         futures = self._admin().describe_topics(
             TopicCollection([name]), request_timeout=self.timeout_seconds
         )
-        found = self._result(futures[name], topic=name)
-        return TopicReport(
-            name=name,
-            topic_id=str(found.topic_id) if found.topic_id is not None else None,
-            partitions=len(found.partitions),
-            leaderless=tuple(p.id for p in found.partitions if p.leader is None),
+        return _as_report(self._result(futures[name], topic=name))
+
+    def topics(self) -> tuple[TopicReport, ...]:
+        """Describe all topics but Kafka's own, sorted by name.
+
+        Raises:
+            BrokerUnreachable: no answer within the timeout.
+        """
+        from confluent_kafka import KafkaException, TopicCollection
+
+        try:
+            names = self._admin().list_topics(timeout=self.timeout_seconds).topics
+        except KafkaException as error:
+            raise self._translate(error.args[0], "") from None
+        wanted = sorted(name for name in names if not name.startswith("__"))
+        if not wanted:
+            return ()
+        futures = self._admin().describe_topics(
+            TopicCollection(wanted), request_timeout=self.timeout_seconds
         )
+        return tuple(_as_report(self._result(futures[name], topic=name)) for name in wanted)
 
     def watermarks(self, topic: str) -> dict[int, tuple[int, int]]:
         """Return partition -> (log start offset, log end offset).
@@ -366,6 +380,20 @@ class Broker:
 
 class _AlreadyThere(StreamctlError):
     """The cluster has a topic of that name."""
+
+
+def _as_report(found: Any) -> TopicReport:
+    return TopicReport(
+        name=found.name,
+        topic_id=_as_kafka_writes(found.topic_id),
+        partitions=len(found.partitions),
+        leaderless=tuple(p.id for p in found.partitions if p.leader is None),
+    )
+
+
+def _as_kafka_writes(topic_id: Any) -> str | None:
+    """Return the id in the alphabet of Kafka's own tools, which is that for URLs."""
+    return None if topic_id is None else str(topic_id).translate(str.maketrans("+/", "-_"))
 
 
 def _as_record(message: Any) -> Record:
