@@ -158,7 +158,7 @@ def _checkpoint(subject: Subject) -> str:
 
 def _probe(store: Store) -> None:
     name = f"_streamctl/probe-{uuid.uuid4().hex}"
-    store.replace(name, b"")
+    store.replace(name, bytes(4096))  # an empty file fits on a full disk
     store.remove(name)
 
 
