@@ -20,6 +20,7 @@ from streamctl.resilience.dead_letter import read_origin
 from streamctl.checkpoint.reader import Checkpoint
 from streamctl.kafka.client import Broker
 from streamctl.produce.ledger_entries import LedgerEntry, read_ledger
+from tests.harness import Project
 
 Window = tuple[str, int]
 """Device, and start of the window in ms since 1970."""
@@ -34,12 +35,14 @@ class Account:
 
     Attributes:
         windows: records counted, by window.
+        repeated_letters: dead letters that were written more than once.
         late: valid records whose window was closed when they came.
         rejected: place -> reason.
         unread: records that no committed batch has read.
     """
 
     windows: Counter[Window] = field(default_factory=Counter)
+    repeated_letters: int = 0
     late: int = 0
     rejected: dict[Place, str] = field(default_factory=dict)
     unread: int = 0
@@ -116,15 +119,17 @@ def actual(
     """
     account = Account()
     wrong = []
-    for place, count in [*committed_rows(output), *state_rows(windows_checkpoint)]:
-        if place in account.windows:
-            wrong.append(f"window {place} is there twice")
-        account.windows[place] += count
+    for window, count in [*committed_rows(output), *state_rows(windows_checkpoint)]:
+        if window in account.windows:
+            wrong.append(f"window {window} is there twice")
+        account.windows[window] += count
     for partition, (low, high) in broker.watermarks(dead_letter_topic).items():
         for record in broker.read(dead_letter_topic, partition, low, high):
             origin = read_origin(record.headers)
             assert origin is not None
-            account.rejected[origin.partition, origin.offset] = ",".join(origin.reasons)
+            place = (origin.partition, origin.offset)
+            account.repeated_letters += place in account.rejected
+            account.rejected[place] = ",".join(origin.reasons)
     return account, wrong
 
 
@@ -190,3 +195,34 @@ def differences(must: Account, found: Account) -> list[str]:
         if wanted_reason != got_reason:
             lines.append(f"record {place}: {got_reason} instead of {wanted_reason}")
     return lines
+
+
+def is_drained(project: Project, broker: Broker, topic: str) -> bool:
+    """Whether every query has committed what the topic holds."""
+    ends = {partition: high for partition, (_, high) in broker.watermarks(topic).items()}
+    return all(
+        checkpoint.position().committed[0].kafka == {topic: ends}
+        for checkpoint in project.checkpoints().values()
+    )
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What must be, what is, and every difference."""
+
+    must: Account
+    found: Account
+    wrong: list[str]
+
+
+def check(project: Project, broker: Broker, topic: str, ledger: Path) -> Audit:
+    """Produced = in windows + still in state + dead letters + late, each by name."""
+    windows = project.checkpoints()["windows"].location
+    must = expected(ledger, windows_checkpoint=windows, topic=topic)
+    found, wrong = actual(
+        output=project.directory / "data" / "output" / "0001" / "windows",
+        windows_checkpoint=windows,
+        broker=broker,
+        dead_letter_topic=f"{topic}.dlq",
+    )
+    return Audit(must=must, found=found, wrong=wrong + differences(must, found))

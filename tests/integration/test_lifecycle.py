@@ -9,11 +9,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from streamctl.checkpoint.reader import Checkpoint
 from streamctl.errors import ExitCode
 from streamctl.rundir import Failure, FailureClass, Observed
 from tests import accounting
-from tests.integration.conftest import until
+from tests.harness import until
 
 pytestmark = pytest.mark.integration
 TELEMETRY = ("windows", "dead_letters")
@@ -29,35 +28,6 @@ def produce(project, *, count: int, ledger: Path, **options: object) -> None:
     assert answer.exit_code == 0, answer.stderr
 
 
-def checkpoints(project) -> dict[str, Checkpoint]:
-    base = project.directory / "data" / "checkpoint" / "0001"
-    return {name: Checkpoint.open(str(base / name)) for name in TELEMETRY}
-
-
-def is_drained(project, broker, topic) -> bool:
-    """Every query has committed what the topic holds."""
-    ends = {p: high for p, (_, high) in broker.watermarks(topic).items()}
-    return all(
-        checkpoint.position().committed[0].kafka == {topic: ends}
-        for checkpoint in checkpoints(project).values()
-    )
-
-
-def assert_accounted(project, broker, topic, ledger: Path) -> accounting.Account:
-    """Produced = in windows + still in state + dead letters + late, each by name."""
-    windows = str(project.directory / "data" / "checkpoint" / "0001" / "windows")
-    must = accounting.expected(ledger, windows_checkpoint=windows, topic=topic)
-    found, wrong = accounting.actual(
-        output=project.directory / "data" / "output" / "0001" / "windows",
-        windows_checkpoint=windows,
-        broker=broker,
-        dead_letter_topic=f"{topic}.dlq",
-    )
-    assert wrong + accounting.differences(must, found) == []
-    assert must.unread == 0
-    return must
-
-
 def test_a_whole_life(project, broker, topic, tmp_path):
     """Start, start again, status, logs, stop with its proof, stop again, and an account."""
     ledger = tmp_path / "ledger"
@@ -69,7 +39,7 @@ def test_a_whole_life(project, broker, topic, tmp_path):
     again = project.json("start")
     assert (again.exit_code, again.data["outcome"]) == (0, "already_running")
     assert again.data["run_id"] == first.data["run_id"]
-    until(lambda: is_drained(project, broker, topic))
+    until(lambda: accounting.is_drained(project, broker, topic))
 
     status = project.json("status")
     assert (status.exit_code, status.data["verdict"]) == (0, "ok")
@@ -80,7 +50,7 @@ def test_a_whole_life(project, broker, topic, tmp_path):
     assert stopped.exit_code == 0, stopped.stderr
     assert stopped.data["outcome"] == "stopped"
     for query in stopped.data["queries"]:
-        position = checkpoints(project)[query["name"]].position()
+        position = project.checkpoints()[query["name"]].position()
         assert query["committed_batch_id"] == position.committed_batch_id
         assert query["planned_batch_id"] - query["committed_batch_id"] <= 1
         assert query["next_offsets"] == {
@@ -90,12 +60,15 @@ def test_a_whole_life(project, broker, topic, tmp_path):
     after = project.json("status")
     assert (after.exit_code, after.data["observed"]) == (0, "stopped")
 
-    must = assert_accounted(project, broker, topic, ledger)
+    audit = accounting.check(project, broker, topic, ledger)
+    assert audit.wrong == []
+    must = audit.must
+    assert (must.unread, audit.found.repeated_letters) == (0, 0)
     queries = {query["name"]: query for query in after.data["queries"]}
     assert queries["windows"]["total_rows"] == 3000
     assert queries["windows"]["late_rows"] == must.late > 0
     assert sum(queries["dead_letters"]["rejected_rows"].values()) == len(must.rejected) > 0
-    warnings = [line for line in project("logs", "--level", "WARN").stdout.splitlines()]
+    warnings = project("logs", "--level", "WARN").stdout.splitlines()
     assert 0 < len(warnings) < len(must.rejected)
 
 
@@ -108,17 +81,18 @@ def test_sigkill_of_the_driver_is_recovered_and_all_is_accounted_for(
     assert project("start", *flags, "--no-wait").exit_code == 0
     for kills in range(1, 3):
         until(lambda: project.status().observed is Observed.RUNNING)
-        until(lambda batch=kills: checkpoints(project)["windows"].log_ids().committed[-1] >= batch)
+        until(lambda batch=kills: project.checkpoints()["windows"].log_ids().committed[-1] >= batch)
         victim, killed_at = project.status().driver_pid, time.monotonic()
         os.kill(victim, signal.SIGKILL)
         until(lambda pid=victim: project.status().driver_pid != pid)
         assert time.monotonic() - killed_at < 2
         until(lambda n=kills: project.status().attempt == n + 1)
     until(lambda: project.status().observed is Observed.RUNNING)
-    until(lambda: is_drained(project, broker, topic))
+    until(lambda: accounting.is_drained(project, broker, topic))
     assert project("stop").exit_code == 0
     assert project.status().restarts == 2
-    assert_accounted(project, broker, topic, ledger)
+    audit = accounting.check(project, broker, topic, ledger)
+    assert (audit.wrong, audit.must.unread) == ([], 0)
 
 
 def test_sigterm_to_the_supervisor_is_a_stop(project):
@@ -129,7 +103,7 @@ def test_sigterm_to_the_supervisor_is_a_stop(project):
     until(lambda: not supervisor.is_running() or supervisor.status() == psutil.STATUS_ZOMBIE)
     assert project.status().observed is Observed.STOPPED
     assert not project.status().interrupted
-    for checkpoint in checkpoints(project).values():
+    for checkpoint in project.checkpoints().values():
         ids = checkpoint.log_ids()
         assert len(ids.planned) - len(ids.committed) in {0, 1}
 
