@@ -1,1 +1,1 @@
-"""One external thing: a directory that Spark writes."""
+"""Spark checkpoints, read and written without Spark."""
