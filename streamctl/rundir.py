@@ -39,7 +39,7 @@ from streamctl.reports import as_json
 
 T = TypeVar("T")
 LOG_FILE = "job.jsonl"
-_SHOWN_APART = {"at", "level", "from", "message", "run_id", "attempt", "detail"}
+_SHOWN_APART = {"at", "level", "from", "message", "event", "run_id", "run", "attempt", "detail"}
 
 
 class Desired(StrEnum):
@@ -318,5 +318,6 @@ def _value(hint: Any, value: Any) -> Any:
 def readable(fields: dict[str, Any]) -> str:
     """A line of the log for a person: time, level, message, then what else it says."""
     more = [f"{name}={value}" for name, value in fields.items() if name not in _SHOWN_APART]
-    head = f"{fields.get('at', '')} {fields.get('level', 'INFO'):5} {fields.get('message', '')}"
+    message = fields.get("message") or fields.get("event", "")
+    head = f"{fields.get('at', '')} {fields.get('level', 'INFO'):5} {message}"
     return " ".join([head, *more]).strip()

@@ -4,6 +4,7 @@
 A check returns what it saw in one line, or raises the error that tells the way out.
 """
 
+import json
 import shutil
 import subprocess
 import sys
@@ -15,12 +16,13 @@ from pathlib import Path
 
 from streamctl.checkpoint import generations, lease
 from streamctl.checkpoint.store import StorageFailed, Store
-from streamctl.errors import Busy, Refused, StreamctlError, TopicNotFound
+from streamctl.errors import Busy, JobNotFound, Refused, StreamctlError, TopicNotFound
 from streamctl.jars import connector_jars, spark_version
 from streamctl.java import find_java
 from streamctl.kafka.client import Broker
 from streamctl.reports import Check, OnEvent, Verdict, worst
 from streamctl.settings.model import Settings
+from streamctl.supervisor import prepare
 from streamctl.supervisor.attempt import broker
 
 
@@ -108,17 +110,20 @@ def _job(subject: Subject) -> str:
     """Import the job in a child: the CLI knows no pyspark, and user code may do anything."""
     entry = subject.settings.job.entry
     command = [sys.executable, "-m", "jobs", "--check", entry]
+    command += ["--options", json.dumps(subject.settings.job.options)]
     child = subprocess.run(
         command, cwd=subject.project, capture_output=True, text=True, timeout=60, check=False
     )
-    if child.returncode == 0:
-        return f"{entry} imports and is a job"
-    from streamctl.errors import JobNotFound
-
-    message, _, hint = child.stdout.strip().partition("\n")
-    raise JobNotFound(
-        message or f'job "{entry}" cannot be checked: {child.stderr.strip()[-300:]}', hint=hint
-    )
+    try:
+        answer = json.loads(child.stdout.splitlines()[-1])
+    except (ValueError, IndexError):
+        raise JobNotFound(
+            f'job "{entry}" ended the process that looked at it',
+            hint=f"It said: {child.stderr.strip()[-300:] or 'nothing'}.",
+        ) from None
+    if not answer["ok"]:
+        raise JobNotFound(answer["message"], hint=answer["hint"])
+    return f"{entry} is job {answer['name']}"
 
 
 def _lease(subject: Subject) -> str:
@@ -147,12 +152,13 @@ def _checkpoint(subject: Subject) -> str:
     generation = generations.current(store)
     if generation is None:
         return f"{store.url}: new, writable"
+    prepare.require_job(generation, subject.settings)
     return f"{store.url}: generation {generation.name}, writable"
 
 
 def _probe(store: Store) -> None:
     name = f"_streamctl/probe-{uuid.uuid4().hex}"
-    store.replace(name, b"")
+    store.replace(name, bytes(4096))  # an empty file fits on a full disk
     store.remove(name)
 
 
@@ -182,6 +188,9 @@ def _broker(subject: Subject) -> str:
 def _topic(subject: Subject) -> str:
     with broker(subject.settings) as kafka:
         topics = [kafka.topic(name) for name in subject.settings.kafka.topics]
+    generation = generations.current(Store.open(subject.settings.checkpoint.location))
+    if generation:
+        prepare.require_topics(generation, {topic.name: topic.topic_id for topic in topics})
     return ", ".join(
         f"{topic.name} with {topic.partitions} partition{'s'[: topic.partitions != 1]}"
         for topic in topics

@@ -41,18 +41,43 @@ def current_generation(
     """The generation to run in; the first start makes `0001`.
 
     Raises:
-        Refused: the checkpoint belongs to another job, or a topic was made anew under it.
+        Refused: the checkpoint belongs to another job.
         BrokerUnreachable, TopicNotFound: the starting offsets cannot be found out.
     """
     generation = generations.current(store)
     if generation is None:
-        generation = new_generation(store, settings, broker, now=now, why="first start")
-    elif generation.job != settings.job.entry:
+        return new_generation(store, settings, broker, now=now, why="first start")
+    require_job(generation, settings)
+    return generation
+
+
+def require_job(generation: Generation, settings: Settings) -> None:
+    """Guard against running one job on another's checkpoint.
+
+    Raises:
+        Refused: it is another's.
+    """
+    if generation.job != settings.job.entry:
         raise Refused(
             f'the checkpoint belongs to job "{generation.job}", not "{settings.job.entry}"',
             hint="Give the new job a checkpoint of its own with --checkpoint.",
         )
-    return generation
+
+
+def require_topics(generation: Generation, topic_ids: dict[str, str | None]) -> None:
+    """Guard against a topic that was deleted and made anew: its offsets mean other records.
+
+    Raises:
+        Refused: the broker's id of a topic is not the one that the generation began with.
+    """
+    for topic, began_with in generation.topic_ids.items():
+        now = topic_ids.get(topic)
+        if began_with and now and now != began_with:
+            raise Refused(
+                f'topic "{topic}" was made anew since generation {generation.name} began',
+                hint="Its old offsets mean other records now. Give the job another checkpoint "
+                "and output location, or bring the old topic back.",
+            )
 
 
 def new_generation(

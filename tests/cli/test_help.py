@@ -2,10 +2,12 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import typer.main
 
+import streamctl as streamctl_module
 from streamctl.cli.app import app
 
 
@@ -65,7 +67,11 @@ def test_light_commands_import_nothing_heavy(arguments, tmp_path):
 
 def test_version_is_the_same_both_ways(streamctl):
     fast = subprocess.run(
-        [sys.executable, "-m", "streamctl", "--version"], capture_output=True, text=True, check=True
+        [sys.executable, "-c", "from streamctl.__main__ import main; main()", "--version"],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=Path(streamctl_module.__file__).parent.parent,
     )
     assert streamctl("--version").stdout == fast.stdout
     assert fast.stdout.startswith("streamctl ")

@@ -93,14 +93,14 @@ def test_nothing_is_sent_to_a_topic_that_is_not_there(broker: Broker, tmp_path: 
 
 
 def test_records_that_fail_are_booked_as_failed(
-    sandbox_directory: Path, broker: Broker, new_topic: Callable[..., str], tmp_path: Path
+    kafka_directory: Path, broker: Broker, new_topic: Callable[..., str], tmp_path: Path
 ) -> None:
     """The broker freezes in mid-run for longer than a record may wait."""
     topic, seen = new_topic(), []
 
     def freeze_once() -> bool:
         if len(seen) == 20:
-            lifecycle.pause(directory=sandbox_directory)
+            lifecycle.pause(directory=kafka_directory)
         seen.append(1)
         return False
 
@@ -110,7 +110,7 @@ def test_records_that_fail_are_booked_as_failed(
             pace=Pace(rate=200, count=400), config={"delivery.timeout.ms": 1500, "linger.ms": 5},
         )  # fmt: skip
     finally:
-        lifecycle.resume(directory=sandbox_directory)
+        lifecycle.resume(directory=kafka_directory)
     assert report.verdict is Verdict.PROBLEM
     assert report.failed_records > 0
     assert report.error
@@ -131,9 +131,13 @@ def test_an_ended_producer_leaves_a_true_ledger(
     command += [str(ledger), "--bootstrap-servers", broker.servers, "--flaw", "missing=0.1"]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as child:
         deadline = time.monotonic() + 60
-        while sum(high for _, high in broker.watermarks(topic).values()) < 3_000:
-            assert time.monotonic() < deadline
-        child.send_signal(how)
+        try:
+            while sum(high for _, high in broker.watermarks(topic).values()) < 3_000:
+                assert time.monotonic() < deadline
+            child.send_signal(how)
+        except BaseException:
+            child.kill()
+            raise
         _, said = child.communicate(timeout=60)
     assert child.returncode == (130 if how != signal.SIGKILL else -9), said
     summary = summarise_ledger(ledger)
