@@ -1,7 +1,7 @@
 """Who may ask the driver to stop: a signal, a closed standard input, `stop.json`."""
 
+import os
 import signal
-import sys
 import threading
 from types import FrameType
 
@@ -66,6 +66,7 @@ class StopRequests:
         self.ask(signal.Signals(number).name)
 
     def _read_stdin(self) -> None:
-        while sys.stdin.buffer.read(4096):
+        # Not through sys.stdin: a buffered reader in a daemon thread aborts Python at its end.
+        while os.read(0, 4096):
             pass
         self.ask("standard input closed")

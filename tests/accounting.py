@@ -15,11 +15,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow.parquet as pq
-from streamctl.resilience.dead_letter import read_origin
 
 from streamctl.checkpoint.reader import Checkpoint
 from streamctl.kafka.client import Broker
 from streamctl.produce.ledger_entries import LedgerEntry, read_ledger
+from streamctl.resilience.dead_letter import read_origin
 from tests.harness import Project
 
 Window = tuple[str, int]
@@ -46,6 +46,11 @@ class Account:
     late: int = 0
     rejected: dict[Place, str] = field(default_factory=dict)
     unread: int = 0
+
+    @property
+    def records(self) -> int:
+        """All of them."""
+        return sum(self.windows.values()) + self.late + len(self.rejected) + self.unread
 
 
 def expected(

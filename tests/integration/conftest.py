@@ -1,7 +1,7 @@
 """One real broker for the session, and projects that run the installed program."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -11,11 +11,20 @@ from tests.harness import Project
 
 
 @pytest.fixture(scope="session")
-def kafka(tmp_path_factory) -> Iterator[str]:
-    """Bootstrap servers of a broker that only this session uses."""
+def kafka_directory(tmp_path_factory) -> Iterator[Path]:
+    """Directory of a broker that only this session uses; who ends it must start it again."""
     directory = tmp_path_factory.mktemp("sandbox")
-    yield sandbox.up(directory=directory).bootstrap_servers
-    sandbox.down(directory=directory)
+    sandbox.up(directory=directory, timeout_seconds=120)
+    yield directory
+    sandbox.reset(directory=directory)
+
+
+@pytest.fixture(scope="session")
+def kafka(kafka_directory) -> str:
+    """Bootstrap servers of that broker."""
+    servers = sandbox.status(directory=kafka_directory).bootstrap_servers
+    assert servers is not None
+    return servers
 
 
 @pytest.fixture(scope="session")
@@ -28,6 +37,23 @@ def topic(broker) -> str:
     name = f"t-{uuid.uuid4().hex[:8]}"
     broker.create_topic(name, partitions=2)
     return name
+
+
+@pytest.fixture
+def new_topic(broker) -> Iterator[Callable[..., str]]:
+    """Make topics with names of their own, and delete them afterwards."""
+    made: list[str] = []
+
+    def make(partitions: int = 1, **config: str) -> str:
+        name = f"t-{uuid.uuid4().hex[:8]}"
+        settings = {key.replace("_", "."): value for key, value in config.items()}
+        broker.create_topic(name, partitions=partitions, config=settings)
+        made.append(name)
+        return name
+
+    yield make
+    for name in made:
+        broker.delete_topic(name)
 
 
 @pytest.fixture
