@@ -60,7 +60,8 @@ _JSON_TYPES = {
     "TIMESTAMP": "STRING",
 }
 _SLOW_PARSE = f"from_json({_WRAPPED}, 'ARRAY<VARIANT>', {_OPTIONS})"
-_PARSED_EXACTLY = {"BOOLEAN", "BIGINT", "DOUBLE"}  # Spark's parser takes no other JSON type
+# Spark's parser takes any JSON value as a text: this is what such a text may look like.
+_PERHAPS_NO_TEXT = r"^(true$|false$|[{\[]|-?[0-9][-+.0-9eE]*$)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,11 +71,6 @@ class Field:
     name: str
     type: str
     required: bool
-
-    @property
-    def direct(self) -> bool:
-        """Whether the fast parse may give the value itself: null can only mean "not good"."""
-        return self.required and self.type in _PARSED_EXACTLY
 
 
 def fields_of(schema: str) -> list[Field]:
@@ -164,26 +160,38 @@ def _exact(kind: str, variant: str) -> str:
 
 
 def _fast_parse(fields: Sequence[Field]) -> str:
-    columns = ", ".join(f"{f.name}: {f.type if f.direct else 'VARIANT'}" for f in fields)
+    columns = ", ".join(
+        f"{field.name}: {'STRING' if field.type == 'TIMESTAMP' else field.type}" for field in fields
+    )
     return f"from_json({_WRAPPED}, 'ARRAY<STRUCT<{columns}>>', {_OPTIONS})"
 
 
 def _fast_values(fields: Sequence[Field]) -> str:
+    """A struct of values, null where there is none or where it is not surely of its type.
+
+    Spark's parser takes no other JSON type for a number or a boolean, but any for a text: only
+    a text that nothing else can look like is surely one. A time in ISO 8601 is such a text.
+    """
     values = []
     for field in fields:
-        given = f"get(_fast, 0).{field.name}"
-        values.append(f"'{field.name}'")
-        values.append(given if field.direct else _exact(field.type, given))
+        value = given = f"get(_fast, 0).{field.name}"
+        if field.type == "STRING":
+            value = f"CASE WHEN NOT {given} RLIKE r'{_PERHAPS_NO_TEXT}' THEN {given} END"
+        if field.type == "TIMESTAMP":
+            value = f"CASE WHEN {given} RLIKE '{_ISO_TIME}' THEN try_cast({given} AS TIMESTAMP) END"
+        values += [f"'{field.name}'", value]
     return f"named_struct({', '.join(values)})"
 
 
 def _all_there(fields: Sequence[Field]) -> list[str]:
     """Predicates that hold when the fast way found one object with all fields as they must be."""
     predicates = ["size(_fast) = 2", f"is_valid_utf8({_TEXT})"]
+    # Half of a surrogate pair is no character; only the slow parse takes offence.
+    predicates += [f"NOT contains({_TEXT}, r'\\u{letter}')" for letter in "dD"]
     for field in fields:
-        there, given = f"_typed.{field.name} IS NOT NULL", f"get(_fast, 0).{field.name}"
-        optional = f"({there} OR {given} IS NULL OR is_variant_null({given}))"
-        predicates.append(there if field.required else optional)
+        there = f"_typed.{field.name} IS NOT NULL"
+        absent = f"get(_fast, 0).{field.name} IS NULL"
+        predicates.append(there if field.required else f"({there} OR {absent})")
     return predicates
 
 
