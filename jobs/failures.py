@@ -105,7 +105,7 @@ _CODE = (
         "Correct the job's code.",
     ),
 )
-_INFRASTRUCTURE = (
+_EXHAUSTED = (
     (
         r"OutOfMemoryError|GC overhead limit|_OUT_OF_MEMORY",
         "Give more memory (`spark.driver_memory`) or smaller batches.",
@@ -114,6 +114,12 @@ _INFRASTRUCTURE = (
         r"No space left on device|Disk quota exceeded|ENOSPC",
         "Free space where checkpoint and output are.",
     ),
+    (
+        r"UNRELEASED_THREAD_ERROR",
+        "A task still held the state; another attempt will find it free.",
+    ),
+)
+_UNREACHABLE = (
     (
         (
             r"org\.apache\.kafka\.common\.errors\.(?:Timeout|Disconnect|Network|NotLeader"
@@ -132,30 +138,41 @@ _INFRASTRUCTURE = (
     ),
     (
         (
-            r"ExecutorLostFailure|FetchFailed|Slave lost|Worker lost|SparkContext was shut down"
+            r"ExecutorLostFailure|FetchFailed|Worker lost|SparkContext was shut down"
             r"|Answer from Java side is empty|Py4JNetworkError|JAVA_GATEWAY_EXITED"
         ),
         "A process of Spark's died; its own log tells why.",
     ),
-    (r"java\.io\.IOException|FileNotFoundException|Input/output error", ""),
+)
+_INPUT_OUTPUT = (
+    (
+        r"java\.io\.IOException|FileNotFoundException|Input/output error",
+        "Check the storage that the message names.",
+    ),
 )
 
-# Order matters: what is surely wrong before what may be a consequence. Code comes last of what
-# is known, because a wrapper for user code often hides one of the others.
+# Order matters: what is surely the cause before what may be a consequence. Code comes late,
+# because a wrapper for user code often hides one of the others.
 _RULES = tuple(
     (re.compile(pattern), failure_class, hint)
     for failure_class, rules in (
+        (FailureClass.INFRASTRUCTURE, _EXHAUSTED),
         (FailureClass.CONFIGURATION, _CONFIGURATION),
         (FailureClass.DATA, _DATA),
-        (FailureClass.INFRASTRUCTURE, _INFRASTRUCTURE[:5]),
+        (FailureClass.INFRASTRUCTURE, _UNREACHABLE),
         (FailureClass.CODE, _CODE),
-        (FailureClass.INFRASTRUCTURE, _INFRASTRUCTURE[5:]),
+        (FailureClass.INFRASTRUCTURE, _INPUT_OUTPUT),
     )
     for pattern, hint in rules
 )
 _CONDITION = re.compile(r"\[([A-Z][A-Z0-9_]+(?:\.[A-Z0-9_]+)*)\]")
 _EXCEPTION = re.compile(r"(?:[a-z_][\w$]*\.)*([A-Z][\w$]*(?:Exception|Error|Failure))\b")
-_WRAPPERS = {"STREAM_FAILED", "FOREACH_BATCH_USER_FUNCTION_ERROR", "FOREACH_USER_FUNCTION_ERROR"}
+_WRAPPERS = {
+    "STREAM_FAILED",
+    "FOREACH_BATCH_USER_FUNCTION_ERROR",
+    "FOREACH_USER_FUNCTION_ERROR",
+    "StreamingQueryException",
+}
 _MAX_MESSAGE_CHARACTERS = 400
 
 
@@ -168,29 +185,32 @@ def classify(text: str) -> Cause:
         if found := pattern.search(text):
             return Cause(
                 failure_class=failure_class,
-                condition=_condition(text) or _exception(text, found.start()),
+                condition=_condition(text, found.start()),
                 message=_line_at(text, found.start()),
                 hint=hint,
             )
     return Cause(
         failure_class=FailureClass.CODE,
-        condition=_condition(text) or _exception(text, 0),
+        condition=_condition(text, 0),
         message=_line_at(text, 0),
         hint="The log has the whole exception.",
     )
 
 
-def _condition(text: str) -> str:
-    """The innermost condition that is not a wrapper, else the wrapper, else nothing."""
-    found = _CONDITION.findall(text)
-    inner = [name for name in found if name not in _WRAPPERS and "_" in name]
-    return str((inner or found or [""])[0])
-
-
-def _exception(text: str, position: int) -> str:
-    """The name of the exception on the line of the match, else the first of all."""
-    found = _EXCEPTION.search(_line_at(text, position)) or _EXCEPTION.search(text)
-    return found[1] if found else "unknown"
+def _condition(text: str, position: int) -> str:
+    """Spark's condition, else the exception on the line of the match, else the wrapper's."""
+    conditions = [name for name in _CONDITION.findall(text) if "_" in name]
+    inner = [name for name in conditions if name not in _WRAPPERS]
+    if inner:
+        return str(inner[0])
+    line, wrapper = _line_at(text, position), (conditions or [""])[-1]
+    exceptions = [name for name in _EXCEPTION.findall(line) if name not in _WRAPPERS]
+    if exceptions and wrapper not in line:
+        return str(exceptions[0])
+    if wrapper and wrapper != "STREAM_FAILED":
+        return str(wrapper)
+    named = [name for name in _EXCEPTION.findall(text) if name not in _WRAPPERS]
+    return str((exceptions or named or [wrapper or "unknown"])[0])
 
 
 def _line_at(text: str, position: int) -> str:
@@ -198,7 +218,7 @@ def _line_at(text: str, position: int) -> str:
     start = text.rfind("\n", 0, position) + 1
     end = text.find("\n", position)
     line = text[start : end if end >= 0 else len(text)].strip()
-    line = line.removeprefix("Caused by: ")
+    line = line.removeprefix("Caused by: ").rpartition("terminated with exception: ")[2]
     if not line:
         line = next((one.strip() for one in text.splitlines() if one.strip()), "no message")
     return line[:_MAX_MESSAGE_CHARACTERS]
