@@ -1,65 +1,61 @@
-"""Logs: ours as JSON lines on stderr, Spark's own as JSON lines in the run directory.
+"""Logs: the driver's and Spark's own, as JSON lines on stderr, which the supervisor keeps.
 
-Nothing goes to stdout. The supervisor keeps what comes on stderr; Spark's log rotates by itself.
+A line has `at`, `level`, `from` (`driver` or `spark`), `message`, and what else there is to say;
+a stack stands in `detail`. Nothing goes to stdout.
 """
 
 import json
 import logging
 import sys
-import warnings
-from pathlib import Path
+from collections.abc import MutableMapping
 from typing import Any
 
 import structlog
 
 from streamctl.settings.model import LogSettings
 
-SPARK_LOG = "spark.jsonl"
-
-_LAYOUT = {
+_LAYOUT: dict[str, Any] = {
     "at": {
         "$resolver": "timestamp",
         "pattern": {"format": "yyyy-MM-dd'T'HH:mm:ss.SSS'Z'", "timeZone": "UTC"},
     },
     "level": {"$resolver": "level", "field": "name"},
+    "from": "spark",
+    "message": {"$resolver": "message", "stringified": True},
     "logger": {"$resolver": "logger", "field": "name"},
-    "event": {"$resolver": "message", "stringified": True},
-    "context": {"$resolver": "mdc"},
-    "exception": {
+    "batch": {"$resolver": "mdc", "key": "BATCH_ID"},
+    "detail": {
         "$resolver": "exception",
         "field": "stackTrace",
         "stackTrace": {"stringified": True},
     },
 }
-
+# Spark says these at each start, and none of them asks for anything to be done.
+_NOISE = (
+    "org.apache.hadoop.util.NativeCodeLoader",
+    "org.apache.spark.util.SparkStringUtils",
+    "org.apache.spark.sql.execution.streaming.runtime.ResolveWriteToStream",
+    "org.apache.spark.sql.kafka010.KafkaSourceProvider",
+)
 _LOG4J = """\
 status = error
 rootLogger.level = {level}
-rootLogger.appenderRef.file.ref = file
-appender.file.type = RollingFile
-appender.file.name = file
-appender.file.fileName = {path}
-appender.file.filePattern = {path}.%i
-appender.file.layout.type = JsonTemplateLayout
-appender.file.layout.eventTemplate = {layout}
-appender.file.policies.type = Policies
-appender.file.policies.size.type = SizeBasedTriggeringPolicy
-appender.file.policies.size.size = {max_bytes}
-appender.file.strategy.type = DefaultRolloverStrategy
-appender.file.strategy.max = {keep_files}
-appender.file.strategy.fileIndex = min
+rootLogger.appenderRef.stderr.ref = stderr
+appender.stderr.type = Console
+appender.stderr.name = stderr
+appender.stderr.target = SYSTEM_ERR
+appender.stderr.layout.type = JsonTemplateLayout
+appender.stderr.layout.eventTemplate = {layout}
 """
+_LEVELS = {"warning": "WARN", "critical": "ERROR", "exception": "ERROR"}
 
 
-def log4j_configuration(log: LogSettings, *, folder: Path) -> str:
-    """Log4j 2 properties that send Spark's log to a rotating file of JSON lines."""
-    return _LOG4J.format(
-        level=log.spark_level,
-        path=folder / SPARK_LOG,
-        layout=json.dumps(_LAYOUT).replace("\\", "\\\\"),
-        max_bytes=log.max_bytes,
-        keep_files=log.keep_files,
-    )
+def log4j_configuration(log: LogSettings) -> str:
+    """Log4j 2 properties that send Spark's log to stderr as JSON lines."""
+    text = _LOG4J.format(level=log.spark_level, layout=json.dumps(_LAYOUT))
+    for number, name in enumerate(_NOISE):
+        text += f"logger.n{number}.name = {name}\nlogger.n{number}.level = error\n"
+    return text
 
 
 def set_up(log: LogSettings, **bound: Any) -> structlog.stdlib.BoundLogger:
@@ -70,10 +66,9 @@ def set_up(log: LogSettings, **bound: Any) -> structlog.stdlib.BoundLogger:
         bound: stands on every line, such as run and attempt.
     """
     shared: list[Any] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
-        structlog.processors.format_exc_info,
+        structlog.processors.add_log_level,
+        structlog.processors.ExceptionRenderer(),
     ]
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
@@ -81,22 +76,36 @@ def set_up(log: LogSettings, **bound: Any) -> structlog.stdlib.BoundLogger:
             foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                _in_our_shape,
                 structlog.processors.JSONRenderer(default=str),
             ],
         )
     )
-    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
-    logging.captureWarnings(True)
+    logging.basicConfig(level=logging.ERROR, handlers=[handler], force=True)
+    logging.captureWarnings(capture=True)  # a library's warning is for its developers
     logging.getLogger("py4j").setLevel(logging.CRITICAL)  # it logs what it also raises
-    warnings.filterwarnings("ignore", category=FutureWarning, module="pyspark")
-    logging.getLogger("jobs").setLevel(
-        logging.getLevelName("WARNING" if log.level == "WARN" else log.level)
-    )
+    own = logging.getLogger("jobs")
+    own.setLevel("WARNING" if log.level == "WARN" else log.level)
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
-        cache_logger_on_first_use=False,
     )
     logger: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger("jobs")
     return logger.bind(**bound)
+
+
+def _in_our_shape(
+    logger: Any, name: str, fields: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    """Level in capitals, the names and the order that all our lines have."""
+    del logger, name
+    level = str(fields.pop("level", "info"))
+    head = {
+        "at": str(fields.pop("at", ""))[:23] + "Z",
+        "level": _LEVELS.get(level, level.upper()),
+        "from": "driver",
+        "message": fields.pop("event", ""),
+    }
+    detail = fields.pop("exception", None)
+    return head | dict(fields) | ({"detail": detail} if detail else {})

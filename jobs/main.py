@@ -20,6 +20,7 @@ from jobs.session import STOP_SIGNALS, Session, start_session
 from jobs.source import read_records
 from jobs.spark_query import SparkExecution, failed_query, watermark_before
 from jobs.stop import How, stop_after_batch
+from jobs.totals import read_totals
 from streamctl.errors import ExitCode, JobNotFound, SettingsInvalid
 from streamctl.rundir import Failure, FailureClass, Launch, RunDirectory
 from streamctl.settings.model import Settings
@@ -40,7 +41,7 @@ def run(path: Path, *, watch_stdin: bool) -> ExitCode:
     launch = directory.read(Launch)
     if launch is None:
         raise SystemExit(f'no launch.json in "{path}"')
-    log = set_up(settings.log, run=launch.run_id, attempt=launch.attempt)
+    log = set_up(settings.log, run_id=launch.run_id, attempt=launch.attempt)
     requests = StopRequests(directory)
     requests.listen_to_signals()
     if watch_stdin:
@@ -50,11 +51,10 @@ def run(path: Path, *, watch_stdin: bool) -> ExitCode:
     if failure is None:
         return ExitCode.DONE
     directory.write(failure)
+    told = f"{failure.condition}: {failure.message}"
     log.error(
-        "failed",
+        told,
         failure_class=failure.failure_class.value,
-        condition=failure.condition,
-        reason=failure.message,
         hint=failure.hint,
         query=failure.query,
         batch=failure.batch_id,
@@ -98,7 +98,7 @@ class Driver:
         finally:
             if session is not None:
                 session.end()
-                self._log.info("ended", reason=requests.reason or "by itself")
+                self._log.info("Spark is gone", reason=requests.reason or "ended by itself")
 
     def _start_session(self, requests: StopRequests) -> Session:
         signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)  # Spark takes SIGINT for itself
@@ -109,7 +109,7 @@ class Driver:
         finally:
             requests.listen_to_signals()
             signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
-        self._log.info("session_started", spark=session.spark.version, jvm_pid=session.jvm.pid)
+        self._log.info("Spark started", version=session.spark.version, jvm_pid=session.jvm.pid)
         return session
 
     def _start_queries(
@@ -129,13 +129,17 @@ class Driver:
             self._queries[query.name] = sinks.start(
                 query, settings=self._settings, launch=self._launch
             )
-            self._log.info("query_started", query=query.name)
+            self._log.info("query started", query=query.name)
 
     def _listen(self, session: Session, queries: list[Query], requests: StopRequests) -> None:
         file = ProgressFile(
             self._directory.progress_file,
             max_bytes=self._settings.log.max_bytes,
-            bound={"run_id": self._launch.run_id, "attempt": self._launch.attempt},
+            bound={
+                "run_id": self._launch.run_id,
+                "attempt": self._launch.attempt,
+                "generation": self._launch.generation,
+            },
         )
         file.write("launched", queries=[query.name for query in queries], jvm_pid=session.jvm.pid)
 
@@ -148,6 +152,9 @@ class Driver:
                 file=file,
                 log=self._log,
                 lateness={query.name: query.lateness for query in queries if query.lateness},
+                totals=read_totals(
+                    self._directory.progress_file, generation=self._launch.generation
+                ),
                 watermark_before=self._watermark_before,
                 on_end=ended,
             )
@@ -167,12 +174,12 @@ class Driver:
     def _stop(self, requests: StopRequests) -> Failure | None:
         running = [name for name, query in self._queries.items() if query.isActive]
         if running:
-            self._log.info("stopping", reason=requests.reason or "another query ended")
+            self._log.info("stopping", reason=requests.reason or "a query ended")
         executions = [SparkExecution(self._queries[name]) for name in running]
         how = stop_after_batch(executions, stop_now=requests.now)
         for name, way in zip(running, how, strict=True):
             level = self._log.info if way is How.AFTER_BATCH else self._log.warning
-            level("query_stopped", query=name, how=way.value)
+            level("query stopped", query=name, how=way.value)
         self._await_last_events(requests)
         for name, query in self._queries.items():
             if (error := query.exception()) is not None:

@@ -3,8 +3,9 @@
 A `progress` line has `query`, `query_id`, `spark_run_id`, `batch_id`, `timestamp`,
 `duration_ms` (by phase), `input_rows`, `input_rows_per_second`, `processed_rows_per_second`,
 `output_rows` (null when the sink does not tell), `watermark` (null without one), `late_rows`
-(null when not known), `rejected` (reason -> `count` of records and one `sample`), `sources`,
-`state`, and `observed` (metrics of the job's own, by observation).
+(null when not known), `rejected` (reason -> `count` of records and one `sample`),
+`totals` (of the query in this generation, see `jobs/totals.py`), `sources`, `state`, and
+`observed` (metrics of the job's own, by observation).
 
 Source: Spark `StreamingQueryProgress`.
 """
@@ -27,6 +28,7 @@ from pyspark.sql.streaming.listener import (
 
 from jobs.lateness import late_records
 from jobs.quality import OBSERVATION, rejects
+from jobs.totals import Totals
 from streamctl.reports import iso
 
 
@@ -66,6 +68,7 @@ class Listener(StreamingQueryListener):
         file: where lines go.
         log: where they are told.
         lateness: query -> name of its lateness observation.
+        totals: query -> counts so far in this generation.
         watermark_before: (query, batch id) -> the watermark planned for the batch before, or
             None; asked only for the first batch of a run.
         on_end: called with the name of a query that has ended.
@@ -77,12 +80,14 @@ class Listener(StreamingQueryListener):
         file: ProgressFile,
         log: structlog.stdlib.BoundLogger,
         lateness: Mapping[str, str],
+        totals: Mapping[str, Totals],
         watermark_before: Callable[[str, int], int | None],
         on_end: Callable[[str], None],
     ) -> None:
         self._file = file
         self._log = log
         self._lateness = lateness
+        self._totals = dict(totals)
         self._watermark_before = watermark_before
         self._on_end = on_end
         self._names: dict[str, str] = {}
@@ -103,7 +108,7 @@ class Listener(StreamingQueryListener):
         try:
             self._progress(json.loads(event.progress.json))
         except Exception:  # noqa: BLE001  (it would only vanish inside Spark)
-            self._log.exception("progress_not_written")
+            self._log.exception("the progress of a batch could not be written")
 
     def onQueryIdle(self, event: QueryIdleEvent) -> None:  # noqa: N802
         """Asked, and found nothing to read."""
@@ -119,14 +124,34 @@ class Listener(StreamingQueryListener):
     def _progress(self, progress: dict[str, Any]) -> None:
         line = summarize(progress)
         late = self._late(progress)
-        metrics = progress.get("observedMetrics") or {}
+        query, metrics = line["query"], progress.get("observedMetrics") or {}
         rejected = rejects(metrics.get(OBSERVATION))
-        own = {OBSERVATION, self._lateness.get(line["query"])}
+        own = {OBSERVATION, self._lateness.get(query)}
         observed = {name: values for name, values in metrics.items() if name not in own}
-        self._file.write("progress", **line, late_rows=late, rejected=rejected, observed=observed)
+        totals = self._totals.get(query, Totals()).add(
+            batch_id=line["batch_id"],
+            input_rows=line["input_rows"],
+            late_rows=late if query in self._lateness else 0,
+            rejected={reason: reject["count"] for reason, reject in rejected.items()},
+        )
+        self._totals[query] = totals
+        self._file.write(
+            "progress",
+            **line,
+            late_rows=late,
+            rejected=rejected,
+            totals=totals.as_fields(),
+            observed=observed,
+        )
+        self._tell(line, late, rejected)
+
+    def _tell(
+        self, line: dict[str, Any], late: int | None, rejected: dict[str, dict[str, Any]]
+    ) -> None:
+        """One INFO line a batch, and one WARN line for each reason in it."""
         log = self._log.bind(query=line["query"], batch=line["batch_id"])
         log.info(
-            "batch",
+            "batch committed",
             input_rows=line["input_rows"],
             output_rows=line["output_rows"],
             late_rows=late,
@@ -134,7 +159,12 @@ class Listener(StreamingQueryListener):
             watermark=line["watermark"],
         )
         for reason, reject in rejected.items():
-            log.warning("records_rejected", reason=reason, **reject)
+            log.warning("records rejected", reason=reason, **reject)
+        if late:
+            log.warning("records came after their window was closed", count=late)
+        repaired = sum(operator["snapshots_repaired"] or 0 for operator in line["state"])
+        if repaired:
+            log.error("Spark repaired state: the checkpoint is damaged", snapshots=repaired)
 
     def _late(self, progress: dict[str, Any]) -> int | None:
         query, batch = progress["name"], progress["batchId"]

@@ -7,6 +7,7 @@ driver only, which then stops the queries in order. The JVM ends when its standa
 so it never outlives the driver for long.
 """
 
+import os
 import shlex
 import signal
 import subprocess
@@ -21,6 +22,7 @@ from pyspark.java_gateway import launch_gateway
 from pyspark.sql import SparkSession
 
 from jobs.logs import log4j_configuration
+from jobs.transforms import SPARK_OPTIONS
 from streamctl.rundir import Launch, RunDirectory, replace_file
 from streamctl.settings.model import Settings
 from streamctl.settings.secrets import resolve
@@ -69,8 +71,10 @@ def start_session(*, settings: Settings, launch: Launch, directory: RunDirectory
         pyspark.errors.PySparkRuntimeError: the JVM did not start.
     """
     log4j = directory.path / "log4j2.properties"
-    replace_file(log4j, log4j_configuration(settings.log, folder=directory.logs))
+    replace_file(log4j, log4j_configuration(settings.log))
     options = session_options(settings, launch)
+    if settings.spark.master.startswith("local"):
+        os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")  # nobody else is to connect
     with _stop_signals_ignored_by_child():
         at_launch = _as_conf(jvm_options(settings, launch, log4j=log4j))
         gateway: Any = launch_gateway(at_launch)  # type: ignore[no-untyped-call]
@@ -117,8 +121,7 @@ def session_options(settings: Settings, launch: Launch) -> dict[str, str]:
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.shuffle.partitions": str(spark.shuffle_partitions),
         "spark.sql.streaming.stateStore.providerClass": _PROVIDERS[spark.state_store],
-        "spark.sql.variant.allowDuplicateKeys": "true",
-    }
+    } | SPARK_OPTIONS
     if spark.state_store == "rocksdb":
         options[_ROCKSDB + "changelogCheckpointing.enabled"] = "true"
     if launch.jars and not spark.master.startswith("local"):

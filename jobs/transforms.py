@@ -3,7 +3,8 @@
 Two ways lead to one answer. The fast way parses the JSON straight into typed columns and is
 all that a good record costs. Only what it does not find good goes the slow way, which parses
 into VARIANT, where the exact JSON type of each field is still known, and collects all reasons.
-The fast way may send a good record the slow way, never the other way round.
+The fast way may send a good record the slow way, never the other way round. The session must
+have `SPARK_OPTIONS`.
 
 Both parse `[<value>,{}]` instead of `<value>`: Spark's parser stops after the first JSON value,
 so `{...} garbage` would pass; inside an array it does not, and a single record is exactly two
@@ -34,6 +35,14 @@ from streamctl.errors import SettingsInvalid
 
 RECORD = ("key", "value", "headers", "topic", "partition", "offset", "timestamp")
 
+SPARK_OPTIONS = {
+    # A field of another type must not leave the rest of the fast parse behind.
+    "spark.sql.json.enablePartialResults": "false",
+    # In the slow parse, as in the fast one, the last value of a name counts.
+    "spark.sql.variant.allowDuplicateKeys": "true",
+}
+"""What `judge` needs of the session."""
+
 _ISO_TIME = (
     "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}"
     "([.][0-9]{1,9})?(Z|[+-][0-9]{2}:?[0-9]{2})?$"
@@ -50,6 +59,7 @@ _JSON_TYPES = {
     "DOUBLE": "BIGINT|DECIMAL.*|DOUBLE",
     "TIMESTAMP": "STRING",
 }
+_SLOW_PARSE = f"from_json({_WRAPPED}, 'ARRAY<VARIANT>', {_OPTIONS})"
 _PARSED_EXACTLY = {"BOOLEAN", "BIGINT", "DOUBLE"}  # Spark's parser takes no other JSON type
 
 
@@ -113,13 +123,22 @@ def judge(records: DataFrame, schema: str, rules: Sequence[Rule]) -> DataFrame:
         SettingsInvalid: the schema cannot be read.
     """
     fields = fields_of(schema)
-    parsed = records.withColumn("_fast", F.expr(_fast_parse(fields)))
-    typed = parsed.withColumns({field.name: F.expr(_fast_value(field)) for field in fields})
-    good = ["size(_fast) = 2", f"is_valid_utf8({_TEXT})"]
-    good += [_is_good(field) for field in fields]
-    good += [f"NOT coalesce({rule.broken}, false)" for rule in rules]
-    reasons = f"CASE WHEN {' AND '.join(good)} THEN NULL ELSE {_all_reasons(fields, rules)} END"
-    return typed.withColumn("reasons", F.expr(reasons)).drop("_fast")
+    broken = [f"coalesce({rule.broken}, false)" for rule in rules]
+    return (
+        records.withColumn("_fast", F.expr(_fast_parse(fields)))
+        .withColumn("_typed", F.expr(_fast_values(fields)))
+        .withColumn("_good", F.expr(f"coalesce({' AND '.join(_all_there(fields))}, false)"))
+        .withColumn("_root", F.expr(f"CASE WHEN NOT _good THEN {_SLOW_PARSE} END"))
+        .withColumns({field.name: F.expr(_value(field)) for field in fields})
+        .withColumn(
+            "reasons",
+            F.expr(
+                f"CASE WHEN {' AND '.join(['_good', *(f'NOT {one}' for one in broken)])} THEN NULL"
+                f" ELSE nullif({_all_reasons(fields, rules)}, CAST(array() AS ARRAY<STRING>)) END"
+            ),
+        )
+        .drop("_fast", "_typed", "_good", "_root")
+    )
 
 
 def valid(judged: DataFrame) -> DataFrame:
@@ -149,37 +168,53 @@ def _fast_parse(fields: Sequence[Field]) -> str:
     return f"from_json({_WRAPPED}, 'ARRAY<STRUCT<{columns}>>', {_OPTIONS})"
 
 
-def _fast_value(field: Field) -> str:
-    value = f"get(_fast, 0).{field.name}"
-    return value if field.direct else _exact(field.type, value)
+def _fast_values(fields: Sequence[Field]) -> str:
+    values = []
+    for field in fields:
+        given = f"get(_fast, 0).{field.name}"
+        values.append(f"'{field.name}'")
+        values.append(given if field.direct else _exact(field.type, given))
+    return f"named_struct({', '.join(values)})"
 
 
-def _is_good(field: Field) -> str:
-    if field.required:
-        return f"{field.name} IS NOT NULL"
-    given = f"get(_fast, 0).{field.name}"
-    return f"({field.name} IS NOT NULL OR {given} IS NULL OR is_variant_null({given}))"
+def _all_there(fields: Sequence[Field]) -> list[str]:
+    """Predicates that hold when the fast way found one object with all fields as they must be."""
+    predicates = ["size(_fast) = 2", f"is_valid_utf8({_TEXT})"]
+    for field in fields:
+        there, given = f"_typed.{field.name} IS NOT NULL", f"get(_fast, 0).{field.name}"
+        optional = f"({there} OR {given} IS NULL OR is_variant_null({given}))"
+        predicates.append(there if field.required else optional)
+    return predicates
+
+
+def _value(field: Field) -> str:
+    slow = _exact(field.type, _found(field))
+    return f"CASE WHEN _good THEN _typed.{field.name} ELSE {slow} END"
+
+
+def _found(field: Field) -> str:
+    """The field in the slow parse, null where it is absent."""
+    return f"try_variant_get(get(_root, 0), '$.{field.name}', 'VARIANT')"
 
 
 def _all_reasons(fields: Sequence[Field], rules: Sequence[Rule]) -> str:
-    """The slow way: an array of reasons. `transform` of one element names the parsed value."""
-    each = [_field_reason(field) for field in fields]
-    each += [f"CASE WHEN {rule.broken} THEN '{rule.reason}' END" for rule in rules]
-    judged = f"""
+    of_fields = ", ".join(_field_reason(field) for field in fields)
+    of_rules = ", ".join(f"CASE WHEN {rule.broken} THEN '{rule.reason}' END" for rule in rules)
+    rules_only = f"CAST(array({of_rules}) AS ARRAY<STRING>)"
+    return f"""
         CASE WHEN value IS NULL THEN array('missing:value')
-             WHEN NOT is_valid_utf8({_TEXT}) OR root IS NULL OR size(root) != 2
+             WHEN _good THEN array_compact({rules_only})
+             WHEN NOT is_valid_utf8({_TEXT}) OR _root IS NULL OR size(_root) != 2
                  THEN array('invalid_json')
-             WHEN schema_of_variant(root[0]) NOT LIKE 'OBJECT<%' THEN array('schema_mismatch:value')
-             ELSE filter(array({", ".join(each)}), reason -> reason IS NOT NULL) END"""
-    root = f"from_json({_WRAPPED}, 'ARRAY<VARIANT>', {_OPTIONS})"
-    return f"get(transform(array({root}), root -> {judged}), 0)"
+             WHEN schema_of_variant(_root[0]) NOT LIKE 'OBJECT<%'
+                 THEN array('schema_mismatch:value')
+             ELSE array_compact(concat(array({of_fields}), {rules_only})) END"""
 
 
 def _field_reason(field: Field) -> str:
-    found = f"variant_get(root[0], '$.{field.name}', 'VARIANT')"
+    found = _found(field)
     absent = f"'missing:{field.name}'" if field.required else "NULL"
     return (
         f"CASE WHEN {found} IS NULL OR is_variant_null({found}) THEN {absent}"
-        f" WHEN ({_exact(field.type, found)}) IS NULL"
-        f" THEN 'schema_mismatch:{field.name}' END"
+        f" WHEN {field.name} IS NULL THEN 'schema_mismatch:{field.name}' END"
     )
