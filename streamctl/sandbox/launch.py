@@ -93,8 +93,11 @@ def _format(jvm: list[str], settings: Path) -> None:
     command += ["format", "-t", cluster_id, "-c", str(settings)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     if done.returncode:
-        said = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
-        reason = said[-1].strip() if said else f"exit code {done.returncode}"
+        said = [line.strip() for line in (done.stdout + done.stderr).splitlines()]
+        words = [line for line in said if line and not line.startswith("at ")]
+        named = [line for line in words if line.startswith(("Caused by: ", "Exception in "))]
+        reason = (named[-1:] or words[-1:] or [f"exit code {done.returncode}"])[0]
+        reason = re.sub(r'^(Caused by: |Exception in thread "main" )', "", reason)
         raise StreamctlError(f"Kafka could not format its data directory: {reason}")
 
 
