@@ -1,0 +1,1 @@
+"""The Spark side: runner and jobs, run as a child process."""

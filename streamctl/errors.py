@@ -86,6 +86,10 @@ class JavaNotFound(NotFound):
     """No Java of a version that Spark runs on."""
 
 
+class JarsUnavailable(StreamctlError):
+    """Jars could not be downloaded: no network, no such mirror, a wrong checksum."""
+
+
 class Busy(StreamctlError):
     """Locked by another owner, or the job is running."""
 
@@ -96,6 +100,10 @@ class Unsupported(StreamctlError):
     """A format or version that this release does not know. It is never guessed at."""
 
     exit_code = ExitCode.UNSUPPORTED
+
+
+class ConnectorNotFound(Unsupported):
+    """No Kafka connector is published for this version of Spark."""
 
 
 class BrokerUnreachable(StreamctlError):

@@ -1,0 +1,1 @@
+"""Flags, rendering and exit codes: the only place that knows Typer and rich."""

@@ -1,0 +1,1 @@
+"""One external thing: the process that drives Spark."""

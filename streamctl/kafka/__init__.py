@@ -1,0 +1,1 @@
+"""One external thing: a broker."""

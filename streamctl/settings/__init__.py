@@ -1,0 +1,1 @@
+"""Settings: one model, and the sources that fill it."""

@@ -1,0 +1,93 @@
+"""A checkpoint location holds generations: each one Spark checkpoint per query.
+
+```
+CHECKPOINT_LOCATION/0001/<query>/     Spark writes here and nobody else
+CHECKPOINT_LOCATION/_streamctl/       current.json, generations/, lease.json, journal/
+OUTPUT/0001/<query>/                  output of the same generation
+```
+Checkpoint and output begin anew together, because Spark's file sink skips every batch id that
+its own log already holds, whatever the query. The current generation is a pointer: what makes
+a new one moves and deletes nothing, so the way back is the pointer's old value.
+"""
+
+import json
+import posixpath
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from streamctl.checkpoint.store import Store
+from streamctl.errors import Malformed
+from streamctl.reports import as_json
+
+_OURS = "_streamctl"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Generation:
+    """One start from nothing, and what it began with.
+
+    Attributes:
+        name: four digits or more, counted from `0001`.
+        job: entry of the job that made it, `module:attribute`.
+        starting_offsets: Kafka offsets as JSON, explicit for every partition.
+        topic_ids: topic -> the broker's id of it, to notice a topic made anew.
+        why: what asked for it.
+    """
+
+    name: str
+    created_at: datetime
+    job: str
+    starting_offsets: str
+    why: str
+    topic_ids: dict[str, str] = field(default_factory=dict)
+
+
+def current(store: Store) -> Generation | None:
+    """The generation that the next start uses; None before the first start.
+
+    Raises:
+        Malformed: the pointer or the record is damaged.
+    """
+    pointer = store.read(f"{_OURS}/current.json")
+    if pointer is None:
+        return None
+    try:
+        name = json.loads(pointer)["generation"]
+        record = json.loads(store.read(_record(name)) or b"")
+        return Generation(**record | {"created_at": datetime.fromisoformat(record["created_at"])})
+    except (ValueError, TypeError, KeyError) as error:
+        raise Malformed(
+            f'the pointer to the current generation under "{store.at(_OURS)}" is damaged: {error}',
+            hint="Write the generation's name into current.json by hand, or restore a backup.",
+        ) from error
+
+
+def next_name(store: Store) -> str:
+    """The name after the highest in use, whether recorded or only a directory."""
+    names = [*store.names(""), *(name.removesuffix(".json") for name in store.names(_RECORDS))]
+    return f"{max((int(name) for name in names if name.isdigit()), default=0) + 1:04d}"
+
+
+def add(store: Store, generation: Generation) -> None:
+    """Record a generation and point to it. The record is whole before the pointer moves."""
+    record = json.dumps(as_json(generation), indent=1).encode()
+    store.replace(_record(generation.name), record)
+    pointer = json.dumps({"generation": generation.name}).encode()
+    store.replace(f"{_OURS}/current.json", pointer)
+
+
+def queries(store: Store, generation: str) -> list[str]:
+    """Names of the queries that have a checkpoint in this generation."""
+    return [name for name in store.names(generation) if not name.startswith((".", "_"))]
+
+
+def base(location: str, generation: str) -> str:
+    """Where a generation lies below a checkpoint or output location."""
+    return posixpath.join(location, generation)
+
+
+_RECORDS = f"{_OURS}/generations"
+
+
+def _record(name: str) -> str:
+    return f"{_RECORDS}/{name}.json"

@@ -1,0 +1,192 @@
+"""One writer: a lease in the checkpoint store, held by the supervisor and renewed.
+
+Spark has no lock file: two runs on one checkpoint find out when a rename fails, possibly after
+writing output. The lease is created exclusively, so one of several starts gets it, across hosts
+too. It may be taken over when it was not renewed for its length, or when its owner was a process
+of this host and is gone (its driver as well).
+"""
+
+import json
+import os
+import socket
+import uuid
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+from streamctl.checkpoint.store import Store
+from streamctl.errors import Busy
+from streamctl.reports import as_json, iso
+
+_NAME = "_streamctl/lease.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """Who may write.
+
+    Attributes:
+        token: unique to one acquisition.
+        owner: run id of the owner.
+        pid, process_started: the supervisor; seconds since the epoch.
+        driver_pid, driver_started: its driver, None while there is none.
+        seconds: how long it holds after `renewed_at`.
+    """
+
+    token: str
+    owner: str
+    host: str
+    pid: int
+    process_started: float
+    acquired_at: datetime
+    renewed_at: datetime
+    seconds: float
+    driver_pid: int | None = None
+    driver_started: float | None = None
+
+    @property
+    def expires_at(self) -> datetime:
+        """When it may be taken over if it is not renewed."""
+        return self.renewed_at + timedelta(seconds=self.seconds)
+
+    def describe(self) -> str:
+        """The owner in one phrase."""
+        return (
+            f"run {self.owner} (process {self.pid} on {self.host}, since {iso(self.acquired_at)})"
+        )
+
+
+class LeaseLost(Busy):
+    """Another owner has taken the lease: stop writing at once."""
+
+
+def read(store: Store) -> Lease | None:
+    """The lease as it stands; None when there is none. A damaged one counts as held for ever."""
+    data = store.read(_NAME)
+    if data is None:
+        return None
+    try:
+        fields = json.loads(data)
+        times = {
+            name: datetime.fromisoformat(fields[name]) for name in ("acquired_at", "renewed_at")
+        }
+        return Lease(**fields | times)
+    except (ValueError, TypeError, KeyError):
+        raise Busy(
+            f'the lease "{store.at(_NAME)}" cannot be read',
+            hint="If no job runs on this checkpoint, remove that file.",
+        ) from None
+
+
+def holder(store: Store, *, now: datetime) -> Lease | None:
+    """The lease if it binds; None when the checkpoint is free."""
+    lease = read(store)
+    return lease if lease and _binds(lease, now=now) else None
+
+
+def acquire(
+    store: Store, *, owner: str, seconds: float, now: datetime
+) -> tuple[Lease, Lease | None]:
+    """Take the lease.
+
+    Returns:
+        The lease, and the dead one that it took over, if any.
+
+    Raises:
+        Busy: another owner has it; the message names it.
+    """
+    dead = read(store)
+    if dead is not None:
+        if _binds(dead, now=now):
+            raise Busy(
+                f"the checkpoint is in use by {dead.describe()}",
+                hint="Stop that run first, or wait until its lease ends at "
+                f"{iso(dead.expires_at)} if it is dead.",
+            )
+        _clear_away(store, dead)
+    lease = Lease(
+        token=uuid.uuid4().hex,
+        owner=owner,
+        host=socket.gethostname(),
+        pid=os.getpid(),
+        process_started=_started(os.getpid()) or 0.0,
+        acquired_at=now,
+        renewed_at=now,
+        seconds=seconds,
+    )
+    if not store.create(_NAME, _bytes(lease)):
+        raise Busy(
+            "another start took the lease in this moment",
+            hint="See `streamctl status`.",
+        )
+    return lease, dead
+
+
+def _clear_away(store: Store, dead: Lease) -> None:
+    """Remove a dead lease. Locally by a rename, which only one of two rivals can win."""
+    if not store.is_local:
+        store.remove(_NAME)
+        return
+    grave = store.at(f"{_NAME}.{dead.token}")
+    try:
+        os.rename(store.at(_NAME), grave)  # noqa: PTH104 - a path of the store
+        os.unlink(grave)  # noqa: PTH108
+    except FileNotFoundError:
+        return
+
+
+def renew(store: Store, lease: Lease, *, now: datetime, driver_pid: int | None = None) -> Lease:
+    """Hold it for another term, and tell which driver writes under it.
+
+    Raises:
+        LeaseLost: it is no longer ours.
+    """
+    held = read(store)
+    if held is None or held.token != lease.token:
+        taker = held.describe() if held else "nobody: the lease was removed"
+        raise LeaseLost(f"the lease was lost to {taker}")
+    started = _started(driver_pid) if driver_pid else None
+    renewed = replace(lease, renewed_at=now, driver_pid=driver_pid, driver_started=started)
+    store.replace(_NAME, _bytes(renewed))
+    return renewed
+
+
+def release(store: Store, lease: Lease) -> None:
+    """Give it back, if it is still ours."""
+    held = read(store)
+    if held is not None and held.token == lease.token:
+        store.remove(_NAME)
+
+
+def _binds(lease: Lease, *, now: datetime) -> bool:
+    if lease.host == socket.gethostname():
+        return _alive(lease.pid, lease.process_started) or _alive(
+            lease.driver_pid, lease.driver_started
+        )
+    return now < lease.expires_at
+
+
+def _alive(pid: int | None, started: float | None) -> bool:
+    """Whether this very process lives; a number given out again to another does not count."""
+    if pid is None:
+        return False
+    actual = _started(pid)
+    return actual is not None and (started is None or abs(actual - started) < 1)
+
+
+def _started(pid: int) -> float | None:
+    import psutil
+
+    try:
+        process = psutil.Process(pid)
+        return None if process.status() == psutil.STATUS_ZOMBIE else process.create_time()
+    except psutil.NoSuchProcess:
+        return None
+
+
+def _bytes(lease: Lease) -> bytes:
+    return json.dumps(as_json(lease), indent=1).encode()
+
+
+def utc_now() -> datetime:
+    """The clock that leases are measured by."""
+    return datetime.now(UTC)
