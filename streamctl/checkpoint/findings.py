@@ -6,7 +6,7 @@ prints an entry of this list. Effects were measured by starting real Spark on da
 
 from dataclasses import dataclass
 
-from streamctl.checkpoint.kinds import KINDS, Effect, Severity
+from streamctl.checkpoint.kinds import Effect, Severity, kinds
 from streamctl.reports import Verdict
 
 
@@ -52,7 +52,7 @@ def finding(
     """A finding of a listed kind.
 
     Args:
-        code: of `KINDS`.
+        code: of `kinds.toml`.
         path: the file, relative to the checkpoint.
         detail: what was seen.
         effect: where it differs from the kind's usual one.
@@ -62,7 +62,7 @@ def finding(
     Raises:
         KeyError: no such kind.
     """
-    kind = KINDS[code]
+    kind = kinds()[code]
     return Finding(
         code=code,
         severity=severity or kind.severity,

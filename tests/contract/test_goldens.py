@@ -10,7 +10,7 @@ from streamctl.checkpoint.keys import count_keys
 from streamctl.checkpoint.reader import Checkpoint
 from tests.goldens import cases, expected, golden
 
-ALL = pytest.mark.parametrize(("version", "name"), cases(), ids="/".join)
+ALL = pytest.mark.parametrize(("version", "name"), cases(), ids="-".join)
 
 
 @ALL
@@ -18,10 +18,15 @@ def test_every_file_parses(version, name):
     root = golden(version, name)
     parsed = 0
     for path in sorted(root.rglob("*")):
-        if path.is_file() and not layout.is_temporary(path.name):
+        if path.is_file() and not layout.is_temporary(path.name) and not torn(path):
             parse(path, root)
             parsed += 1
     assert parsed > 10
+
+
+def torn(path):
+    """An upload to `SSTs/` that a stop interrupted: nothing refers to it."""
+    return path.parent.name == "SSTs" and path.stat().st_size == 0
 
 
 def parse(path, root):
