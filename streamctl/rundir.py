@@ -38,6 +38,8 @@ from streamctl.errors import Malformed
 from streamctl.reports import as_json
 
 T = TypeVar("T")
+LOG_FILE = "job.jsonl"
+_SHOWN_APART = {"at", "level", "from", "message", "event", "run_id", "run", "attempt", "detail"}
 
 
 class Desired(StrEnum):
@@ -85,6 +87,7 @@ class Failure:
         query: name of the query, None when it was not in a query.
         batch_id: the batch that failed, None when not known.
         offsets: end offsets of that batch as Spark reports them, source by source.
+        exit_code: what the command that waits for it answers.
         detail: the whole text of the exception, for the log and for support.
     """
 
@@ -99,6 +102,7 @@ class Failure:
     detail: str = ""
     run_id: str = ""
     attempt: int = 0
+    exit_code: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,6 +161,7 @@ class Status:
         next_attempt_at: when the backoff ends, None when not backing off.
         queries: names, known once the driver has built them.
         restarts: of the driver, since `started_at`.
+        interrupted: whether a stop had to kill the driver, its deadline being past.
     """
 
     desired: Desired
@@ -166,7 +171,6 @@ class Status:
     attempt: int
     attempts_left: int
     supervisor_pid: int
-    supervisor_started: float
     driver_pid: int | None
     started_at: datetime
     attempt_started_at: datetime | None
@@ -176,6 +180,7 @@ class Status:
     queries: list[str] = field(default_factory=list)
     next_attempt_at: datetime | None = None
     restarts: int = 0
+    interrupted: bool = False
     master: str = ""
 
 
@@ -308,3 +313,11 @@ def _value(hint: Any, value: Any) -> Any:
     if isinstance(hint, type) and issubclass(hint, Enum):
         return hint(value)
     return value
+
+
+def readable(fields: dict[str, Any]) -> str:
+    """A line of the log for a person: time, level, message, then what else it says."""
+    more = [f"{name}={value}" for name, value in fields.items() if name not in _SHOWN_APART]
+    message = fields.get("message") or fields.get("event", "")
+    head = f"{fields.get('at', '')} {fields.get('level', 'INFO'):5} {message}"
+    return " ".join([head, *more]).strip()

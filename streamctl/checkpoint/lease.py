@@ -6,17 +6,23 @@ too. It may be taken over when it was not renewed for its length, or when its ow
 of this host and is gone (its driver as well).
 """
 
+import fcntl
 import json
 import os
 import socket
+import time
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
+from pathlib import Path
 
 from streamctl.checkpoint.store import Store
 from streamctl.errors import Busy
 from streamctl.reports import as_json, iso
 
+SETTLE_SECONDS = 1.0
 _NAME = "_streamctl/lease.json"
 
 
@@ -94,15 +100,6 @@ def acquire(
     Raises:
         Busy: another owner has it; the message names it.
     """
-    dead = read(store)
-    if dead is not None:
-        if _binds(dead, now=now):
-            raise Busy(
-                f"the checkpoint is in use by {dead.describe()}",
-                hint="Stop that run first, or wait until its lease ends at "
-                f"{iso(dead.expires_at)} if it is dead.",
-            )
-        _clear_away(store, dead)
     lease = Lease(
         token=uuid.uuid4().hex,
         owner=owner,
@@ -113,25 +110,45 @@ def acquire(
         renewed_at=now,
         seconds=seconds,
     )
-    if not store.create(_NAME, _bytes(lease)):
-        raise Busy(
-            "another start took the lease in this moment",
-            hint="See `streamctl status`.",
-        )
+    with _alone(store):
+        dead = read(store)
+        if dead is not None and _binds(dead, now=now):
+            raise Busy(
+                f"the checkpoint is in use by {dead.describe()}",
+                hint="Stop that run first, or wait until its lease ends at "
+                f"{iso(dead.expires_at)} if it is dead.",
+            )
+        if dead is not None:
+            store.remove(_NAME)
+        if not store.create(_NAME, _bytes(lease)):
+            raise Busy(
+                "another start took the lease in this moment", hint="See `streamctl status`."
+            )
+    _settle(store, lease)
     return lease, dead
 
 
-def _clear_away(store: Store, dead: Lease) -> None:
-    """Remove a dead lease. Locally by a rename, which only one of two rivals can win."""
+@contextmanager
+def _alone(store: Store) -> Iterator[None]:
+    """Keep rivals of this machine out while a dead lease is looked at and replaced."""
     if not store.is_local:
-        store.remove(_NAME)
+        yield
         return
-    grave = store.at(f"{_NAME}.{dead.token}")
-    try:
-        os.rename(store.at(_NAME), grave)  # noqa: PTH104 - a path of the store
-        os.unlink(grave)  # noqa: PTH108
-    except FileNotFoundError:
+    folder = Path(store.at("_streamctl"))
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lease.lock").open("ab") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _settle(store: Store, lease: Lease) -> None:
+    """Where there is no lock, a rival may have replaced the same dead lease: look once more."""
+    if store.is_local:
         return
+    time.sleep(SETTLE_SECONDS)
+    held = read(store)
+    if held is None or held.token != lease.token:
+        raise Busy("another start took the lease in this moment", hint="See `streamctl status`.")
 
 
 def renew(store: Store, lease: Lease, *, now: datetime, driver_pid: int | None = None) -> Lease:
@@ -185,8 +202,3 @@ def _started(pid: int) -> float | None:
 
 def _bytes(lease: Lease) -> bytes:
     return json.dumps(as_json(lease), indent=1).encode()
-
-
-def utc_now() -> datetime:
-    """The clock that leases are measured by."""
-    return datetime.now(UTC)

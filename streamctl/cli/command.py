@@ -8,11 +8,12 @@ import functools
 import inspect
 import os
 import sys
+import time
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from streamctl.settings.sources import Layers
 
 
+T = TypeVar("T")
 OutputOption = Annotated[
     Output | None,
     typer.Option("-o", "--output", help="Default: table on a terminal, tsv off it."),
@@ -79,6 +81,14 @@ class Here:
 
         return resolve(self.layers(**flags))
 
+    def watch(self, look: Callable[[], T], *, every: float) -> Iterator[T]:
+        """Look again and again until interrupted; `every` in seconds."""
+        while True:
+            if self.output is Output.TABLE:
+                sys.stdout.write("\x1b[H\x1b[2J")
+            yield look()
+            time.sleep(every)
+
     def warn(self, sentence: str) -> None:
         """Tell the operator something that is not the answer."""
         self.warnings.append(sentence)
@@ -129,7 +139,7 @@ _ADDED: dict[str, tuple[Any, Any]] = {
 
 def _add_flags(run: Any, function: Callable[..., Any]) -> None:
     """Give the wrapper the function's parameters without `here`, and the common flags."""
-    own = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
+    own = list(inspect.signature(function).parameters.values())[1:]
     added = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=hint)
         for name, (hint, default) in _ADDED.items()

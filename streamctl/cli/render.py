@@ -89,8 +89,8 @@ def write_error(error: StreamctlError, *, output: Output, command: str) -> None:
     """Write the error and the way out to stderr."""
     if output is Output.JSON:
         kind = type(error).__name__
-        fields = {"kind": kind, "message": error.message, "hint": error.hint}
-        fields["exit_code"] = str(int(error.exit_code))
+        fields: dict[str, Any] = {"kind": kind, "message": error.message, "hint": error.hint}
+        fields["exit_code"] = int(error.exit_code)
         envelope_fields = {"schema": "streamctl.error/1", "command": command, "error": fields}
         sys.stderr.write(json.dumps(envelope_fields, ensure_ascii=False) + "\n")
         return

@@ -33,6 +33,7 @@ class KafkaSettings(Section):
     bootstrap_servers: str = Field("localhost:9092", description="brokers, `host:port,...`")
     topic: str = Field("device-telemetry", description="topics to read, separated by commas")
     dead_letter_topic: str = Field("", description="default: the first topic's name and `.dlq`")
+    create_dead_letter_topic: bool = Field(True, description="make it when it is missing")
     starting_offsets: str = Field(
         "latest", description="`latest`, `earliest` or offsets as JSON; only for a new generation"
     )

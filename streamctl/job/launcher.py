@@ -1,0 +1,118 @@
+"""Starts the driver and makes sure that it is gone when it is gone.
+
+The driver is a session of its own: Python, its JVM and what they start. It is watched from
+outside only, by its exit. Before it is started again, every process of its session is ended,
+because a JVM that outlives its killed Python would go on writing to the checkpoint.
+The driver's standard input is a pipe that nothing is written to: when the supervisor dies, the
+driver reads its end and stops gracefully by itself.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import IO
+
+import psutil
+
+OnLine = Callable[[bytes], None]
+
+
+class Driver:
+    """One attempt: a child process that drives Spark.
+
+    Args:
+        command: what to run.
+        directory: working directory, from which a user's job is imported.
+        environ: its whole environment.
+    """
+
+    def __init__(self, command: list[str], *, directory: Path, environ: Mapping[str, str]) -> None:
+        self._process = subprocess.Popen(
+            command,
+            cwd=directory,
+            env=dict(environ),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        self.started = time.monotonic()
+
+    @property
+    def pid(self) -> int:
+        """Process id of the driver's Python; also the id of its session."""
+        return self._process.pid
+
+    @property
+    def output(self) -> IO[bytes]:
+        """What it and its JVM write."""
+        stream = self._process.stdout
+        if stream is None:
+            raise RuntimeError("the driver was started without a pipe")
+        return stream
+
+    def poll(self) -> int | None:
+        """Exit code, negative for a signal; None while it lives."""
+        return self._process.poll()
+
+    def ask_to_stop(self) -> None:
+        """SIGTERM to the driver's Python, which ends after the running batch."""
+        self._process.send_signal(signal.SIGTERM)
+
+    def end_session(self, *, within_seconds: float = 10) -> None:
+        """SIGKILL whatever of its session is left, and wait until nothing is.
+
+        Raises:
+            TimeoutError: a process cannot be killed; starting another would be a second writer.
+        """
+        deadline = time.monotonic() + within_seconds
+        while living := session_members(self.pid):
+            for pid in living:
+                kill(pid)
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"processes {living} of the driver do not end")
+            self._process.poll()
+            time.sleep(0.02)
+
+    def session_is_gone(self) -> bool:
+        """Whether no process of its session is left."""
+        return not session_members(self.pid)
+
+
+def driver_command(run_directory: Path) -> list[str]:
+    """The command of the driver that ships with streamctl."""
+    return [sys.executable, "-m", "jobs", "--run-directory", str(run_directory), "--watch-stdin"]
+
+
+def driver_environment(environ: Mapping[str, str], *, java_home: Path) -> dict[str, str]:
+    """The supervisor's environment, and which Python and Java to use."""
+    return dict(environ) | {
+        "JAVA_HOME": str(java_home),
+        "PYSPARK_PYTHON": sys.executable,
+        "PYSPARK_DRIVER_PYTHON": sys.executable,
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def session_members(session: int) -> list[int]:
+    """Living processes of a session; zombies have ended and do not count."""
+    return [process.pid for process in psutil.process_iter() if _belongs(process, session)]
+
+
+def _belongs(process: psutil.Process, session: int) -> bool:
+    try:
+        return os.getsid(process.pid) == session and process.status() != psutil.STATUS_ZOMBIE
+    except (ProcessLookupError, PermissionError, psutil.Error):
+        return False
+
+
+def kill(pid: int) -> None:
+    """SIGKILL one process, which may have gone already."""
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return

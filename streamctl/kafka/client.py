@@ -1,0 +1,408 @@
+"""The seam to a Kafka cluster: everything that streamctl asks a broker goes through `Broker`.
+
+Every call has a short timeout and ends in one of the errors of `streamctl.errors`, whose message
+names the servers and the reason. The client library's own log goes to the logger
+`streamctl.kafka`, never straight to stderr.
+"""
+
+import logging
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Self
+
+from streamctl.errors import BrokerUnreachable, SettingsInvalid, StreamctlError, TopicNotFound
+from streamctl.kafka.options import to_librdkafka
+
+if TYPE_CHECKING:
+    from confluent_kafka import KafkaError, Producer
+    from confluent_kafka.admin import AdminClient
+
+LOGGER = logging.getLogger("streamctl.kafka")
+LOGGER.addHandler(logging.NullHandler())
+_PARTITIONS_PER_REQUEST = 300
+"""One list_offsets of 10 000 partitions takes seconds, in chunks of a few hundred half a second."""
+_UNREACHABLE = {
+    "_TRANSPORT", "_ALL_BROKERS_DOWN", "_TIMED_OUT", "_RESOLVE", "_AUTHENTICATION", "_SSL",
+    "REQUEST_TIMED_OUT", "_MSG_TIMED_OUT", "NETWORK_EXCEPTION", "BROKER_NOT_AVAILABLE",
+    "_TIMED_OUT_QUEUE", "_WAIT_COORD", "SASL_AUTHENTICATION_FAILED",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TopicReport:
+    """One topic as the cluster tells it.
+
+    Attributes:
+        name: of the topic.
+        topic_id: Kafka's own id: another one under the same name is another topic. None where
+            the broker tells none (before Kafka 2.8).
+        partitions: how many.
+        leaderless: partitions that nobody leads at the moment, which cannot be read.
+    """
+
+    name: str
+    topic_id: str | None
+    partitions: int
+    leaderless: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """One record as it lies in Kafka.
+
+    Attributes:
+        timestamp_ms: CreateTime or LogAppendTime, as the topic is configured; -1 if none.
+        headers: in order; a value may be None.
+    """
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp_ms: int
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes | None], ...] = ()
+
+
+class Broker:
+    """A Kafka cluster.
+
+    Args:
+        servers: `host:port`, several separated by commas.
+        options: Spark's `kafka.*` options or librdkafka's, see `kafka/options.py`.
+        timeout_seconds: for each call.
+    """
+
+    def __init__(
+        self,
+        servers: str,
+        *,
+        options: Mapping[str, str] | None = None,
+        timeout_seconds: float = 5.0,
+    ) -> None:
+        self.servers = servers
+        self.timeout_seconds = timeout_seconds
+        self._config: dict[str, Any] = {
+            "client.id": "streamctl",
+            "socket.connection.setup.timeout.ms": max(1000, int(timeout_seconds * 1000)),
+            "reconnect.backoff.max.ms": 1000,
+            **to_librdkafka(options or {}),
+            "bootstrap.servers": servers,
+        }
+        self._last_error = ""
+        self._admin_client: AdminClient | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._admin_client = None
+
+    def ping(self) -> int:
+        """Ask the cluster who is in it; return the number of brokers.
+
+        Raises:
+            BrokerUnreachable: no answer within the timeout.
+        """
+        future = self._admin().describe_cluster(request_timeout=self.timeout_seconds)
+        return len(self._result(future).nodes)
+
+    def topic(self, name: str) -> TopicReport:
+        """Describe a topic.
+
+        Raises:
+            TopicNotFound: the cluster answers, and has none of that name.
+            BrokerUnreachable: no answer within the timeout.
+        """
+        from confluent_kafka import TopicCollection
+
+        futures = self._admin().describe_topics(
+            TopicCollection([name]), request_timeout=self.timeout_seconds
+        )
+        return _as_report(self._result(futures[name], topic=name))
+
+    def topics(self) -> tuple[TopicReport, ...]:
+        """Describe all topics but Kafka's own, sorted by name.
+
+        Raises:
+            BrokerUnreachable: no answer within the timeout.
+        """
+        from confluent_kafka import KafkaException, TopicCollection
+
+        try:
+            names = self._admin().list_topics(timeout=self.timeout_seconds).topics
+        except KafkaException as error:
+            raise self._translate(error.args[0], "") from None
+        wanted = sorted(name for name in names if not name.startswith("__"))
+        if not wanted:
+            return ()
+        futures = self._admin().describe_topics(
+            TopicCollection(wanted), request_timeout=self.timeout_seconds
+        )
+        return tuple(_as_report(self._result(futures[name], topic=name)) for name in wanted)
+
+    def watermarks(self, topic: str) -> dict[int, tuple[int, int]]:
+        """Return partition -> (log start offset, log end offset).
+
+        The end is the offset that the next record will get.
+
+        Raises: as `topic`.
+        """
+        from confluent_kafka.admin import OffsetSpec
+
+        partitions = range(self.topic(topic).partitions)
+        earliest = self._ask_offsets(topic, partitions, OffsetSpec.earliest())
+        latest = self._ask_offsets(topic, partitions, OffsetSpec.latest())
+        low, high = earliest(), latest()
+        return {p: (low[p].offset, high[p].offset) for p in partitions}
+
+    def offsets_for_time(self, topic: str, moment: datetime) -> dict[int, int | None]:
+        """Return partition -> offset of the first record at or after a moment, or None.
+
+        Raises: as `topic`.
+        """
+        from confluent_kafka.admin import OffsetSpec
+
+        partitions = range(self.topic(topic).partitions)
+        spec = OffsetSpec.for_timestamp(int(moment.astimezone(UTC).timestamp() * 1000))
+        found = self._ask_offsets(topic, partitions, spec)()
+        return {p: found[p].offset if found[p].offset >= 0 else None for p in partitions}
+
+    def create_topic(
+        self,
+        name: str,
+        *,
+        partitions: int = 1,
+        replication: int = 1,
+        config: Mapping[str, str] | None = None,
+    ) -> bool:
+        """Create a topic; return False if it was there already, with whatever partitions.
+
+        Raises:
+            StreamctlError: the cluster refused, with its reason.
+            BrokerUnreachable: no answer within the timeout.
+        """
+        from confluent_kafka.admin import NewTopic
+
+        wanted = NewTopic(name, partitions, replication, config=dict(config or {}))
+        futures = self._admin().create_topics([wanted], request_timeout=self.timeout_seconds)
+        try:
+            self._result(futures[name], topic=name)
+        except _AlreadyThere:
+            return False
+        self._wait_until(lambda: not self.topic(name).leaderless, topic=name)
+        return True
+
+    def delete_topic(self, name: str) -> None:
+        """Delete a topic and wait until the cluster no longer names it.
+
+        Raises: as `topic`.
+        """
+        futures = self._admin().delete_topics([name], request_timeout=self.timeout_seconds)
+        self._result(futures[name], topic=name)
+        self._wait_until(lambda: self._is_gone(name), topic=name)
+
+    def delete_records(self, topic: str, before: Mapping[int, int]) -> dict[int, int]:
+        """Delete all records before an offset, as retention does; return the new log start offsets.
+
+        Args:
+            topic: where.
+            before: partition -> first offset to keep; -1 keeps none.
+
+        Raises: as `topic`.
+        """
+        from confluent_kafka import TopicPartition
+
+        wanted = [TopicPartition(topic, p, offset) for p, offset in before.items()]
+        futures = self._admin().delete_records(wanted, request_timeout=self.timeout_seconds)
+        return {
+            partition.partition: self._result(future, topic=topic).low_watermark
+            for partition, future in futures.items()
+        }
+
+    def read(self, topic: str, partition: int, start: int, end: int) -> Iterator[Record]:
+        """Read the records of `[start, end)` in order; offsets without a record are passed over.
+
+        Raises:
+            TopicNotFound: no such topic or partition.
+            BrokerUnreachable: no record for the time of the timeout.
+            StreamctlError: `start` is no longer, or not yet, in the log.
+        """
+        from confluent_kafka import Consumer, TopicPartition
+
+        consumer = Consumer(
+            {
+                **self._callbacks(),
+                "group.id": "streamctl-reader",
+                "enable.auto.commit": False,
+                "enable.partition.eof": True,
+                "auto.offset.reset": "error",
+            },
+            logger=LOGGER,
+        )
+        try:
+            consumer.assign([TopicPartition(topic, partition, start)])
+            position, deadline = start, time.monotonic() + self.timeout_seconds
+            while position < end:
+                messages: list[Any] = consumer.consume(1000, timeout=0.2)
+                for message in messages:
+                    if message.error() is not None:
+                        position = max(position, self._end_of(message, topic))
+                        continue
+                    position = message.offset() + 1
+                    deadline = time.monotonic() + self.timeout_seconds
+                    if position > end:
+                        return
+                    yield _as_record(message)
+                if position < end and time.monotonic() > deadline:
+                    raise self._unreachable("no record arrived in time")
+        finally:
+            consumer.close()
+
+    def producer(self, config: Mapping[str, Any]) -> "Producer":
+        """Build a producer for this cluster.
+
+        Args:
+            config: librdkafka's names, over those of the connection.
+
+        Raises:
+            SettingsInvalid: an unknown name or a value out of range.
+        """
+        from confluent_kafka import KafkaException, Producer
+
+        try:
+            return Producer({**self._callbacks(), **config}, logger=LOGGER)
+        except KafkaException as error:
+            raise SettingsInvalid(f"the Kafka client says: {error.args[0].str()}") from error
+
+    def _admin(self) -> "AdminClient":
+        if self._admin_client is None:
+            from confluent_kafka import KafkaException
+            from confluent_kafka.admin import AdminClient
+
+            try:
+                self._admin_client = AdminClient(self._callbacks(), logger=LOGGER)
+            except KafkaException as error:
+                raise SettingsInvalid(f"the Kafka client says: {error.args[0].str()}") from error
+        return self._admin_client
+
+    def _callbacks(self) -> dict[str, Any]:
+        return {**self._config, "error_cb": self._remember}
+
+    def _remember(self, error: "KafkaError") -> None:
+        if error.name() != "_ALL_BROKERS_DOWN":  # it tells that, not why
+            reason = re.sub(r"^\S+/\w+: ", "", error.str())
+            self._last_error = re.sub(r" \(after \d+ms in state [^)]*\)$", "", reason)
+
+    def _ask_offsets(
+        self, topic: str, partitions: Sequence[int], spec: Any
+    ) -> Callable[[], dict[int, Any]]:
+        """Send all requests now; the returned function waits for the answers."""
+        from confluent_kafka import TopicPartition
+
+        futures: dict[Any, Any] = {}
+        for first in range(0, len(partitions), _PARTITIONS_PER_REQUEST):
+            chunk = partitions[first : first + _PARTITIONS_PER_REQUEST]
+            asked = {TopicPartition(topic, p): spec for p in chunk}
+            futures |= self._admin().list_offsets(asked, request_timeout=self.timeout_seconds)
+        return lambda: {
+            partition.partition: self._result(future, topic=topic)
+            for partition, future in futures.items()
+        }
+
+    def _result(self, future: Any, *, topic: str = "") -> Any:
+        """Wait for an answer, and turn the client's error into ours."""
+        from confluent_kafka import KafkaException
+
+        try:
+            return future.result(timeout=self.timeout_seconds + 1)
+        except TimeoutError:
+            raise self._unreachable("timed out") from None
+        except KafkaException as error:
+            raise self._translate(error.args[0], topic) from None
+
+    def _translate(self, error: "KafkaError", topic: str) -> StreamctlError:
+        name = error.name()
+        if name in {"UNKNOWN_TOPIC_OR_PART", "_UNKNOWN_TOPIC", "_UNKNOWN_PARTITION"}:
+            return TopicNotFound(
+                f'no topic "{topic}" at {self.servers}',
+                hint="Create it, or look for a typing error.",
+            )
+        if name == "TOPIC_ALREADY_EXISTS":
+            return _AlreadyThere(f'topic "{topic}" exists')
+        if name in _UNREACHABLE:
+            return self._unreachable(error.str())
+        about = f' about topic "{topic}"' if topic else ""
+        return StreamctlError(f"Kafka at {self.servers} says{about}: {error.str()} ({name})")
+
+    def _unreachable(self, reason: str) -> BrokerUnreachable:
+        if self._admin_client is not None:
+            self._admin_client.poll(0)  # hands over the errors that were not told yet
+        why = (self._last_error or reason).rstrip(".")
+        return BrokerUnreachable(
+            f"no answer from Kafka at {self.servers} within {self.timeout_seconds:g} s: {why}",
+            hint="Check the address and that the broker runs; `streamctl sandbox up` starts one.",
+        )
+
+    def _end_of(self, message: Any, topic: str) -> int:
+        """Return the position that an end-of-partition event tells; raise what is a real error."""
+        error = message.error()
+        if error.name() == "_PARTITION_EOF":
+            return int(message.offset())
+        if error.retriable() or error.name() in _UNREACHABLE:
+            return 0
+        raise self._translate(error, topic)
+
+    def _is_gone(self, topic: str) -> bool:
+        with suppress(TopicNotFound):
+            self.topic(topic)
+            return False
+        return True
+
+    def _wait_until(self, holds: Callable[[], bool], *, topic: str) -> None:
+        deadline = time.monotonic() + self.timeout_seconds
+        while True:
+            with suppress(TopicNotFound):
+                if holds():
+                    return
+            if time.monotonic() > deadline:
+                raise self._unreachable(f'the change of topic "{topic}" did not show')
+            time.sleep(0.02)
+
+
+class _AlreadyThere(StreamctlError):
+    """The cluster has a topic of that name."""
+
+
+def _as_report(found: Any) -> TopicReport:
+    return TopicReport(
+        name=found.name,
+        topic_id=_as_kafka_writes(found.topic_id),
+        partitions=len(found.partitions),
+        leaderless=tuple(p.id for p in found.partitions if p.leader is None),
+    )
+
+
+def _as_kafka_writes(topic_id: Any) -> str | None:
+    """Return the id in the alphabet of Kafka's own tools, which is that for URLs."""
+    return None if topic_id is None else str(topic_id).translate(str.maketrans("+/", "-_"))
+
+
+def _as_record(message: Any) -> Record:
+    return Record(
+        topic=message.topic(),
+        partition=message.partition(),
+        offset=message.offset(),
+        timestamp_ms=message.timestamp()[1],
+        key=message.key(),
+        value=message.value(),
+        headers=tuple(message.headers() or ()),
+    )

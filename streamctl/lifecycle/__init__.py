@@ -1,0 +1,1 @@
+"""What an operator does with the whole job: start, stop, look, read its log."""

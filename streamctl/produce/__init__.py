@@ -1,0 +1,1 @@
+"""Telemetry records with known flaws, and a ledger that says what must become of each."""

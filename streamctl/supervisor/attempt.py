@@ -1,0 +1,90 @@
+"""Starts one attempt of the driver, with all that it is told."""
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+from streamctl.checkpoint.store import Store
+from streamctl.jars import cache_directory, connector_jars
+from streamctl.java import find_java
+from streamctl.job import archive as class_archive
+from streamctl.job.launcher import Driver, driver_command, driver_environment
+from streamctl.kafka.client import Broker
+from streamctl.rundir import RunDirectory
+from streamctl.settings.model import Settings
+from streamctl.settings.secrets import resolve
+from streamctl.supervisor import prepare
+
+
+class Attempts:
+    """Starts the attempts of one run.
+
+    Args:
+        run: the run directory.
+        settings: as resolved at start.
+        store: the checkpoint location.
+        run_id: of this run.
+
+    Attributes:
+        generation: name of the one in use, empty before the first attempt.
+    """
+
+    def __init__(self, run: RunDirectory, settings: Settings, store: Store, *, run_id: str) -> None:
+        self._run = run
+        self._settings = settings
+        self._store = store
+        self._run_id = run_id
+        self._archive: Path | None = None
+        self._making: Path | None = None
+        self.generation = ""
+
+    def start(self, attempt: int) -> Driver:
+        """Find out what the driver needs to know, write it down, and start it.
+
+        Raises:
+            StreamctlError: Java, jars, broker or checkpoint are not as they must be.
+        """
+        java = find_java()
+        jars = connector_jars(java=java)
+        with broker(self._settings) as kafka:
+            generation = prepare.current_generation(
+                self._store, self._settings, kafka, now=datetime.now(UTC)
+            )
+        self.generation = generation.name
+        if self._settings.spark.class_archive:
+            self._archive = class_archive.archive_path(cache_directory(), java=java, jars=jars)
+            self._making = class_archive.unfinished(self._archive)
+            self._archive.parent.mkdir(parents=True, exist_ok=True)
+        launch = prepare.launch(
+            self._store,
+            self._settings,
+            generation,
+            run_id=self._run_id,
+            attempt=attempt,
+            jars=jars,
+            archive=self._archive,
+            making=self._making,
+        )
+        self._run.write(launch)
+        return Driver(
+            driver_command(self._run.path),
+            directory=Path.cwd(),
+            environ=driver_environment(os.environ, java_home=java.home),
+        )
+
+    def finished(self, exit_code: int) -> None:
+        """Keep the class archive that an orderly end has made; throw away half of one."""
+        if self._archive is None or self._making is None:
+            return
+        if exit_code == 0 and class_archive.keep(self._archive, self._making):
+            return
+        self._making.unlink(missing_ok=True)
+
+
+def broker(settings: Settings) -> Broker:
+    """The broker that the settings name, with secrets resolved."""
+    return Broker(
+        settings.kafka.bootstrap_servers,
+        options={name: resolve(value) for name, value in settings.kafka.options.items()},
+        timeout_seconds=settings.kafka.timeout_seconds,
+    )

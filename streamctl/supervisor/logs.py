@@ -1,0 +1,87 @@
+"""One log for supervisor, driver and Spark: JSON lines, rotated by size.
+
+A line that is not JSON (a JVM's last words, a print in a user's job) is wrapped into one.
+"""
+
+import json
+import threading
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Any, TextIO
+
+from streamctl.reports import as_json, iso
+from streamctl.rundir import LOG_FILE, readable
+
+
+class JobLog:
+    """Appends lines; safe from several threads.
+
+    Args:
+        folder: the run directory's `logs`.
+        max_bytes: a file that has reached this size is rotated.
+        keep_files: rotated files that stay: `job.jsonl.1` is the newest.
+        echo: where to show each line in a readable form as well.
+    """
+
+    def __init__(
+        self, folder: Path, *, max_bytes: int, keep_files: int, echo: TextIO | None = None
+    ) -> None:
+        self._echo = echo
+        self._path = folder / LOG_FILE
+        self._max_bytes = max_bytes
+        self._keep_files = keep_files
+        self._lock = threading.Lock()
+        self._file: IO[bytes] = self._path.open("ab")
+
+    def event(self, level: str, message: str, **fields: Any) -> None:
+        """Write a line of the supervisor's own."""
+        head = {"at": iso(datetime.now(UTC)), "level": level, "from": "supervisor"}
+        self.line(json.dumps(head | {"message": message} | as_json(fields)).encode() + b"\n")
+
+    def driver_line(self, line: bytes) -> None:
+        """Write a line of the driver."""
+        text = line.strip()
+        if not text:
+            return
+        if not (text.startswith(b"{") and text.endswith(b"}")):
+            head = {"at": iso(datetime.now(UTC)), "level": "INFO", "from": "output"}
+            text = json.dumps(head | {"message": text.decode(errors="replace")}).encode()
+        self.line(text + b"\n")
+
+    def line(self, line: bytes) -> None:
+        """Append one line, rotating first when the file is full."""
+        with self._lock:
+            if self._file.tell() + len(line) > self._max_bytes and self._file.tell():
+                self._rotate()
+            self._file.write(line)
+            self._file.flush()
+            if self._echo:
+                self._echo.write(readable(json.loads(line)) + "\n")
+                self._echo.flush()
+
+    def _rotate(self) -> None:
+        self._file.close()
+        for number in range(self._keep_files - 1, 0, -1):
+            older = self._path.with_name(f"{LOG_FILE}.{number}")
+            if older.exists():
+                older.replace(self._path.with_name(f"{LOG_FILE}.{number + 1}"))
+        self._path.replace(self._path.with_name(f"{LOG_FILE}.1"))
+        self._file = self._path.open("ab")
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._file.close()
+
+
+def pump(output: IO[bytes], log: JobLog) -> threading.Thread:
+    """Copy the driver's output into the log until it ends, in a thread of its own."""
+
+    def copy() -> None:
+        with output:
+            for line in output:
+                log.driver_line(line)
+
+    thread = threading.Thread(target=copy, name="driver-output", daemon=True)
+    thread.start()
+    return thread

@@ -1,0 +1,54 @@
+"""Follows `progress.jsonl`: which queries run, and which of them are ready."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+
+class ProgressTail:
+    """Reads the lines that were added since the last look.
+
+    Args:
+        path: `progress.jsonl`; lines that are there already are passed over.
+
+    Attributes:
+        queries: names in this attempt, empty until the driver has built them.
+        ready: those that have finished a batch or found nothing to read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._offset = path.stat().st_size if path.exists() else 0
+        self._inode = path.stat().st_ino if path.exists() else None
+        self.queries: list[str] = []
+        self.ready: set[str] = set()
+
+    def begin_attempt(self) -> None:
+        """Forget what the last attempt said."""
+        self.queries, self.ready = [], set()
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether every query has shown that it works."""
+        return bool(self.queries) and self.ready.issuperset(self.queries)
+
+    def read(self) -> None:
+        """Take in new lines; a line that is still being written waits."""
+        try:
+            with self._path.open("rb") as file:
+                if self._path.stat().st_ino != self._inode:
+                    self._offset, self._inode = 0, self._path.stat().st_ino
+                file.seek(self._offset)
+                for line in file:
+                    if not line.endswith(b"\n"):
+                        break
+                    self._offset += len(line)
+                    self._take(json.loads(line))
+        except FileNotFoundError:
+            return
+
+    def _take(self, line: dict[str, Any]) -> None:
+        if line["kind"] == "launched":
+            self.queries = list(line["queries"])
+        elif line["kind"] in {"progress", "idle"}:
+            self.ready.add(line["query"])

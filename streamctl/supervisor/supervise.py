@@ -1,0 +1,322 @@
+"""The supervisor: one lease, one driver at a time, and a status that says what is so."""
+
+import os
+import random
+import signal
+import threading
+import time
+import uuid
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from types import FrameType
+from typing import Any, TextIO
+
+from streamctl.checkpoint import journal, lease
+from streamctl.checkpoint.lease import Lease, LeaseLost
+from streamctl.checkpoint.store import StorageFailed, Store
+from streamctl.errors import BrokerUnreachable, Busy, ExitCode, StreamctlError
+from streamctl.job.launcher import Driver
+from streamctl.rundir import (
+    Desired,
+    Failure,
+    FailureClass,
+    Observed,
+    RunDirectory,
+    Status,
+    StopRequest,
+)
+from streamctl.settings.model import Settings
+from streamctl.supervisor.attempt import Attempts
+from streamctl.supervisor.logs import JobLog, pump
+from streamctl.supervisor.policy import End, Exit, Restart, after_exit, describe
+from streamctl.supervisor.progress import ProgressTail
+
+TICK_SECONDS = 0.1
+NOW_GRACE_SECONDS = 10.0
+"""How long `stop --now` lets Spark end by itself before the processes are killed."""
+
+
+class Supervisor:
+    """Runs the job until it is stopped, finished or beyond repair.
+
+    Args:
+        run: the run directory, already locked by this process.
+        settings: as resolved at start.
+        echo: where to show the log in a readable form as well; None for nowhere.
+        attempts: makes what starts the driver; another one in tests.
+    """
+
+    def __init__(
+        self,
+        run: RunDirectory,
+        settings: Settings,
+        *,
+        echo: TextIO | None = None,
+        attempts: type[Attempts] = Attempts,
+    ) -> None:
+        self._attempts = attempts
+        self._run = run
+        self._settings = settings
+        self._log = JobLog(
+            run.logs,
+            max_bytes=settings.log.max_bytes,
+            keep_files=settings.log.keep_files,
+            echo=echo,
+        )
+        self._tail = ProgressTail(run.progress_file)
+        self._signal: str | None = None
+        self._stop: StopRequest | None = None
+        self._stop_deadline = 0.0
+        self._lease: Lease | None = None
+        self._renewed = 0.0
+        self._wake = threading.Event()
+        now = _now()
+        self._status = Status(
+            desired=Desired.RUNNING,
+            observed=Observed.STARTING,
+            run_id=uuid.uuid4().hex[:12],
+            job=settings.job.entry,
+            attempt=0,
+            attempts_left=settings.supervise.attempts,
+            supervisor_pid=os.getpid(),
+            driver_pid=None,
+            started_at=now,
+            attempt_started_at=None,
+            updated_at=now,
+            generation="",
+            checkpoint_location=settings.checkpoint.location,
+            master=settings.spark.master,
+        )
+
+    def run(self) -> ExitCode:
+        """Supervise to the end, and say how it ended."""
+        for name in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(name, self._on_signal)
+        self._publish()
+        try:
+            store = Store.open(self._settings.checkpoint.location)
+            self._take_lease(store)
+            try:
+                end = self._supervise(store)
+            finally:
+                self._give_lease_back(store)
+        except StreamctlError as error:
+            self._fail(error)
+            end = End(observed=Observed.FAILED, why=error.message)
+        except Exception as error:
+            self._fail(StreamctlError(f"unexpected {type(error).__name__}: {error}"))
+            self._publish(observed=Observed.FAILED, driver_pid=None)
+            raise
+        level = "ERROR" if end.observed is Observed.FAILED else "INFO"
+        self._log.event(level, f"ended: {end.why}", run_id=self._status.run_id)
+        self._publish(observed=end.observed, driver_pid=None)
+        self._log.close()
+        if self._status.interrupted:
+            return ExitCode.DEADLINE_PASSED
+        return ExitCode.FAILED if end.observed is Observed.FAILED else ExitCode.DONE
+
+    def _supervise(self, store: Store) -> End:
+        attempts = self._attempts(self._run, self._settings, store, run_id=self._status.run_id)
+        while True:
+            ended = self._attempt(attempts)
+            decision = after_exit(
+                ended,
+                attempts_left=self._status.attempts_left,
+                settings=self._settings.supervise,
+                chance=random.random(),  # noqa: S311 - jitter
+            )
+            if isinstance(decision, End):
+                return decision
+            self._back_off(decision)
+            if self._stop:
+                return End(observed=Observed.STOPPED, why="stopped while waiting to restart")
+
+    def _attempt(self, attempts: Attempts) -> Exit:
+        """Start the driver and stay with it until it and its processes are gone."""
+        self._tail.begin_attempt()
+        self._run.remove(Failure)
+        number = self._status.attempt + 1
+        self._publish(
+            observed=Observed.STARTING,
+            attempt=number,
+            attempt_started_at=_now(),
+            next_attempt_at=None,
+        )
+        try:
+            driver = attempts.start(number)
+        except StreamctlError as error:
+            failure = self._fail(error)
+            return Exit(code=1, failure=failure, ran_seconds=0, stop_requested=bool(self._stop))
+        self._publish(driver_pid=driver.pid, generation=attempts.generation)
+        self._log.event("INFO", "driver started", attempt=number, pid=driver.pid)
+        reader = pump(driver.output, self._log)
+        self._renew(driver.pid, at_once=True)
+        try:
+            while (code := driver.poll()) is None:
+                self._watch(driver)
+                self._wake.wait(TICK_SECONDS)
+        finally:
+            driver.end_session()
+        reader.join(timeout=5)
+        attempts.finished(code)
+        ended = Exit(
+            code=code,
+            failure=self._run.read(Failure),
+            ran_seconds=time.monotonic() - driver.started,
+            stop_requested=bool(self._stop),
+        )
+        self._after(ended)
+        return ended
+
+    def _after(self, ended: Exit) -> None:
+        """Record how an attempt ended, in the log and, if the driver could not, as a failure."""
+        self._publish(driver_pid=None)
+        if ended.stop_requested or ended.code == 0:
+            self._log.event("INFO", "driver ended", exit_code=ended.code)
+            return
+        self._log.event("ERROR", describe(ended), exit_code=ended.code, failure=ended.failure)
+        if ended.failure is None:
+            self._run.write(self._died(ended))
+
+    def _watch(self, driver: Driver) -> None:
+        """One look at the driver, the lease and the operator's wishes."""
+        self._tail.read()
+        if self._tail.queries and self._status.queries != self._tail.queries:
+            self._publish(queries=self._tail.queries)
+        if self._tail.is_ready and self._status.observed is Observed.STARTING:
+            self._publish(observed=Observed.RUNNING)
+        self._renew(driver.pid)
+        before = self._stop
+        self._read_stop()
+        if self._stop is None:
+            return
+        if self._stop != before:
+            self._publish(observed=Observed.STOPPING, desired=Desired.STOPPED)
+            self._log.event("INFO", "stop requested", request=self._stop)
+            driver.ask_to_stop()
+        if time.monotonic() > self._stop_deadline:
+            self._publish(interrupted=True)
+            self._log.event("WARN", "the deadline passed: the driver is killed")
+            driver.end_session()
+
+    def _back_off(self, decision: Restart) -> None:
+        until = time.monotonic() + decision.wait_seconds
+        self._publish(
+            observed=Observed.BACKING_OFF,
+            attempts_left=decision.attempts_left,
+            restarts=self._status.restarts + 1,
+            next_attempt_at=_now() + timedelta(seconds=decision.wait_seconds),
+        )
+        self._log.event(
+            "WARN",
+            f"restart in {decision.wait_seconds:.1f} s: {decision.why}",
+            attempts_left=decision.attempts_left,
+        )
+        while time.monotonic() < until and not self._stop:
+            self._renew(None)
+            self._read_stop()
+            self._wake.wait(min(TICK_SECONDS, max(0.0, until - time.monotonic())))
+
+    def _read_stop(self) -> None:
+        """Take in a request from a signal or from `stop.json`; a later one replaces an earlier."""
+        if self._signal:
+            name, self._signal = self._signal, None
+            if self._stop is None:
+                self._run.write(self._request_by(name))
+        request = self._run.read(StopRequest)
+        if request is None or request == self._stop:
+            return
+        self._stop = request
+        allowed = NOW_GRACE_SECONDS if request.now else request.deadline_seconds
+        self._stop_deadline = time.monotonic() + allowed
+        self._publish(desired=Desired.STOPPED)
+
+    def _request_by(self, signal_name: str) -> StopRequest:
+        return StopRequest(
+            at=_now(),
+            who=signal_name,
+            reason=f"{signal_name} reached the supervisor",
+            deadline_seconds=self._settings.stop.deadline_seconds,
+        )
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        del frame
+        self._signal = signal.Signals(number).name
+        self._wake.set()
+        self._wake.clear()
+
+    def _take_lease(self, store: Store) -> None:
+        self._store = store
+        self._lease, dead = lease.acquire(
+            store,
+            owner=self._status.run_id,
+            seconds=self._settings.checkpoint.lease_seconds,
+            now=_now(),
+        )
+        if dead:
+            self._log.event("WARN", f"took over the lease of {dead.describe()}")
+            self._journal(store, "take over lease", f"its owner, {dead.describe()}, is dead")
+
+    def _renew(self, driver_pid: int | None, *, at_once: bool = False) -> None:
+        """Renew at a third of the lease's length; a store that fails has until the lease ends."""
+        if self._lease is None:
+            return
+        every = self._lease.seconds / 3
+        if not at_once and time.monotonic() - self._renewed < every:
+            return
+        try:
+            self._lease = lease.renew(self._store, self._lease, now=_now(), driver_pid=driver_pid)
+            self._renewed = time.monotonic()
+        except StorageFailed as error:
+            if _now() > self._lease.expires_at:
+                raise LeaseLost(f"the lease ran out and {error.message}") from error
+            self._log.event("WARN", f"the lease could not be renewed: {error.message}")
+            self._renewed = time.monotonic() - every + 1
+
+    def _give_lease_back(self, store: Store) -> None:
+        if self._lease is None:
+            return
+        try:
+            lease.release(store, self._lease)
+        except (StorageFailed, Busy) as error:
+            self._log.event("WARN", f"the lease could not be released: {error.message}")
+
+    def _journal(self, store: Store, verb: str, why: str) -> None:
+        journal.record(store, journal.Entry(at=_now(), who=journal.whoami(), verb=verb, why=why))
+
+    def _publish(self, **changes: Any) -> None:
+        self._status = replace(self._status, updated_at=_now(), **changes)
+        self._run.write(self._status)
+
+    def _fail(self, error: StreamctlError) -> Failure:
+        """Record an error of ours as the failure of this attempt."""
+        transient = isinstance(error, BrokerUnreachable | StorageFailed)
+        failure = Failure(
+            at=_now(),
+            failure_class=FailureClass.INFRASTRUCTURE if transient else FailureClass.CONFIGURATION,
+            condition=type(error).__name__,
+            message=error.message,
+            hint=error.hint,
+            run_id=self._status.run_id,
+            attempt=self._status.attempt,
+            exit_code=int(error.exit_code),
+        )
+        self._run.write(failure)
+        self._log.event("ERROR", f"{failure.condition}: {failure.message}", hint=failure.hint)
+        return failure
+
+    def _died(self, ended: Exit) -> Failure:
+        return Failure(
+            at=_now(),
+            failure_class=FailureClass.INFRASTRUCTURE,
+            condition="DriverDied",
+            message=describe(ended),
+            hint="`streamctl logs` shows its last words. If the system killed it for its memory, "
+            "raise or lower spark.driver_memory.",
+            run_id=self._status.run_id,
+            attempt=self._status.attempt,
+        )
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,266 @@
+"""The real supervisor as a process of its own, with a driver that needs no Spark."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psutil
+import pytest
+
+from streamctl.checkpoint import journal, lease
+from streamctl.checkpoint.store import Store
+from streamctl.lifecycle.status import is_supervised, read_status
+from streamctl.lifecycle.stop import Outcome, stop
+from streamctl.reports import Verdict
+from streamctl.rundir import (
+    Desired,
+    Failure,
+    FailureClass,
+    Observed,
+    RunDirectory,
+    Status,
+    replace_file,
+)
+from streamctl.settings.model import Settings
+
+PATIENCE_SECONDS = 20
+
+
+def until(holds, *, seconds=PATIENCE_SECONDS):
+    """The first true answer; fails when there is none in time."""
+    deadline = time.monotonic() + seconds
+    while not (answer := holds()):
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)
+    return answer
+
+
+class Harness:
+    def __init__(self, tmp_path: Path) -> None:
+        self.run = RunDirectory(tmp_path / "run")
+        self.store = Store.open(str(tmp_path / "checkpoint"))
+        self.processes: list[subprocess.Popen[bytes]] = []
+
+    def start(self, *behaviours: str, **supervise: float) -> "subprocess.Popen[bytes]":
+        self.run.remove(Status)
+        fast = {"initial_backoff_seconds": 0.3, "jitter": 0} | supervise
+        settings = Settings.model_validate(
+            {
+                "checkpoint": {"location": self.store.path, "lease_seconds": 0.9},
+                "supervise": fast,
+            }
+        )
+        replace_file(self.run.settings_file, settings.model_dump_json())
+        script = str(Path(__file__).with_name("fake_supervisor.py"))
+        process = subprocess.Popen(
+            [sys.executable, script, str(self.run.path), *behaviours],
+            env=os.environ | {"PYTHONPATH": str(Path.cwd())},
+            start_new_session=True,
+        )
+        self.processes.append(process)
+        return process
+
+    def status(self) -> Status:
+        return until(lambda: self.run.read(Status))
+
+    def running(self) -> Status:
+        until(lambda: self.status().observed is Observed.RUNNING)
+        return self.status()
+
+    def log(self) -> list[dict[str, object]]:
+        return [json.loads(line) for line in (self.run.logs / "job.jsonl").open()]
+
+    def child(self) -> psutil.Process:
+        return psutil.Process(int((self.run.path / "child").read_text()))
+
+    def clean(self) -> None:
+        status = self.run.read(Status)
+        for process in self.processes:
+            process.kill()
+            process.wait()
+        if status and status.driver_pid:
+            for pid in [status.driver_pid, *self._children()]:
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    continue
+
+    def _children(self) -> list[int]:
+        path = self.run.path / "child"
+        return [int(path.read_text())] if path.exists() else []
+
+
+@pytest.fixture
+def harness(tmp_path):
+    made = Harness(tmp_path)
+    yield made
+    made.clean()
+
+
+def is_gone(process: psutil.Process) -> bool:
+    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+
+
+def test_a_killed_driver_is_noticed_and_restarted_and_nothing_of_it_is_left(harness):
+    harness.start("run")
+    before = harness.running()
+    orphan = harness.child()
+    killed_at = time.monotonic()
+    os.kill(before.driver_pid, signal.SIGKILL)
+    until(lambda: harness.status().observed is Observed.BACKING_OFF)
+    assert time.monotonic() - killed_at < 2
+    until(lambda: harness.status().attempt == 2)
+    assert is_gone(orphan)
+    after = harness.running()
+    assert (after.run_id, after.restarts, after.attempts_left) == (before.run_id, 1, 2)
+    assert after.driver_pid != before.driver_pid
+
+
+@pytest.mark.parametrize("name", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_to_the_supervisor_is_a_graceful_stop(harness, name):
+    supervisor = harness.start("slow:0.5")
+    harness.running()
+    child = harness.child()
+    supervisor.send_signal(name)
+    assert supervisor.wait(PATIENCE_SECONDS) == 0
+    status = harness.status()
+    assert (status.observed, status.desired) == (Observed.STOPPED, Desired.STOPPED)
+    assert not status.interrupted
+    assert status.driver_pid is None
+    assert is_gone(child)
+    assert lease.read(harness.store) is None
+    assert not is_supervised(harness.run)
+
+
+def test_stop_waits_for_the_driver(harness):
+    supervisor = harness.start("slow:1")
+    harness.running()
+    report = stop(harness.run, deadline_seconds=10)
+    assert report.outcome is Outcome.STOPPED
+    assert report.exit_code == 0
+    assert report.seconds >= 1
+    assert supervisor.wait(PATIENCE_SECONDS) == 0
+    assert stop(harness.run, deadline_seconds=10).outcome is Outcome.ALREADY_STOPPED
+
+
+def test_past_the_deadline_the_driver_is_killed_and_it_is_said(harness):
+    supervisor = harness.start("hang")
+    harness.running()
+    child = harness.child()
+    report = stop(harness.run, deadline_seconds=0.5)
+    assert report.outcome is Outcome.INTERRUPTED
+    assert report.exit_code == 16
+    assert supervisor.wait(PATIENCE_SECONDS) == 16
+    assert is_gone(child)
+    assert any("deadline passed" in str(line["message"]) for line in harness.log())
+
+
+def test_a_later_stop_may_be_more_urgent(harness):
+    supervisor = harness.start("hang")
+    harness.running()
+    supervisor.send_signal(signal.SIGTERM)
+    until(lambda: harness.status().observed is Observed.STOPPING)
+    stop(harness.run, deadline_seconds=0.3)
+    assert supervisor.wait(PATIENCE_SECONDS) == 16
+
+
+@pytest.mark.parametrize("kind", ["code", "data", "configuration"])
+def test_what_would_repeat_itself_is_not_retried(harness, kind):
+    supervisor = harness.start(f"fail:{kind}", "run")
+    assert supervisor.wait(PATIENCE_SECONDS) == 1
+    status = harness.status()
+    assert (status.observed, status.attempt) == (Observed.FAILED, 1)
+    assert harness.run.read(Failure).failure_class is FailureClass(kind)
+    report = read_status(harness.run)
+    assert report.verdict is Verdict.PROBLEM
+    assert "it was told to fail" in report.reasons[0]
+
+
+@pytest.mark.parametrize("behaviour", ["fail:infrastructure", "exit:7", "unreachable"])
+def test_infrastructure_is_retried_with_growing_waits_until_the_budget_is_spent(harness, behaviour):
+    supervisor = harness.start(behaviour, attempts=2)
+    assert supervisor.wait(PATIENCE_SECONDS) == 1
+    status = harness.status()
+    assert (status.attempt, status.restarts, status.attempts_left) == (3, 2, 0)
+    waits = [line["message"] for line in harness.log() if "restart in" in str(line["message"])]
+    assert [wait[:16] for wait in waits] == ["restart in 0.3 s", "restart in 0.6 s"]
+    assert harness.run.read(Failure).failure_class is FailureClass.INFRASTRUCTURE
+
+
+def test_a_job_that_comes_to_its_end_is_finished(harness):
+    assert harness.start("exit:0").wait(PATIENCE_SECONDS) == 0
+    assert harness.status().observed is Observed.FINISHED
+
+
+def test_a_stop_while_backing_off_starts_nothing(harness):
+    supervisor = harness.start("exit:7", "run", initial_backoff_seconds=60)
+    until(lambda: harness.status().observed is Observed.BACKING_OFF)
+    report = read_status(harness.run)
+    assert report.verdict is Verdict.PROBLEM
+    assert report.next_attempt_at > datetime.now(UTC)
+    assert stop(harness.run, deadline_seconds=5).outcome is Outcome.STOPPED
+    assert supervisor.wait(PATIENCE_SECONDS) == 0
+    assert harness.status().attempt == 1
+
+
+def test_killing_the_supervisor_ends_the_driver_and_keeps_the_lease_till_then(harness):
+    supervisor = harness.start("slow:1")
+    status = harness.running()
+    child = harness.child()
+    supervisor.kill()
+    supervisor.wait()
+    assert lease.holder(harness.store, now=datetime.now(UTC)) is not None
+    report = read_status(harness.run)
+    assert report.verdict is Verdict.PROBLEM
+    assert "supervisor is gone" in report.reasons[0]
+    assert stop(harness.run, deadline_seconds=10).outcome is Outcome.ALREADY_STOPPED
+    assert is_gone(child)
+    assert not psutil.pid_exists(status.driver_pid) or is_gone(psutil.Process(status.driver_pid))
+    assert lease.holder(harness.store, now=datetime.now(UTC)) is None
+    harness.start("run")
+    harness.running()
+    assert [entry.verb for entry in journal.entries(harness.store)] == ["take over lease"]
+
+
+def test_a_lost_lease_ends_the_driver_at_once(harness):
+    supervisor = harness.start("hang")
+    harness.running()
+    child = harness.child()
+    harness.store.remove("_streamctl/lease.json")
+    assert supervisor.wait(PATIENCE_SECONDS) == 1
+    assert is_gone(child)
+    failure = harness.run.read(Failure)
+    assert (failure.condition, failure.exit_code) == ("LeaseLost", 11)
+
+
+def test_a_second_supervisor_on_the_same_checkpoint_is_refused(harness, tmp_path):
+    harness.start("run")
+    harness.running()
+    other = Harness(tmp_path / "other")
+    other.store = harness.store
+    try:
+        assert other.start("run").wait(PATIENCE_SECONDS) == 1
+        assert other.run.read(Failure).exit_code == 11
+        assert f"process {harness.status().supervisor_pid} on" in other.run.read(Failure).message
+    finally:
+        other.clean()
+    assert harness.status().observed is Observed.RUNNING
+
+
+def test_what_the_driver_prints_becomes_lines_of_the_log(harness):
+    harness.start("run")
+    harness.running()
+    assert any(line["message"] == "not json" for line in harness.log())
+
+
+def test_it_is_starting_until_every_query_is_ready(harness):
+    harness.start("unready")
+    until(lambda: harness.status().queries == ["a", "b"])
+    time.sleep(0.5)
+    assert harness.status().observed is Observed.STARTING
+    assert read_status(harness.run).verdict is Verdict.UNKNOWN

@@ -1,0 +1,94 @@
+"""Files between CLI, supervisor and driver."""
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from streamctl.errors import Malformed
+from streamctl.rundir import (
+    Failure,
+    FailureClass,
+    Launch,
+    RunDirectory,
+    StopRequest,
+    read_file,
+    replace_file,
+)
+
+NOW = datetime(2026, 1, 31, 12, 0, 0, 123000, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        StopRequest(at=NOW, who="a@b", reason="r", deadline_seconds=1.5),
+        Failure(
+            at=NOW,
+            failure_class=FailureClass.DATA,
+            condition="C",
+            message="m",
+            batch_id=3,
+            offsets=[{"t": {"0": 1}}],
+        ),
+        Launch(
+            run_id="r",
+            attempt=1,
+            generation="0001",
+            checkpoint_base="c",
+            output_base="o",
+            starting_offsets="{}",
+            state_format_version=2,
+            late_watermarks_ms={"windows": 5},
+        ),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_reads_what_it_wrote(tmp_path, value):
+    run = RunDirectory(tmp_path / "run")
+    assert run.read(type(value)) is None
+    run.write(value)
+    assert run.read(type(value)) == value
+    run.remove(type(value))
+    assert run.read(type(value)) is None
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"at": 5}', '{"at": "x", "who": "y"}'])
+def test_a_damaged_file_is_a_typed_error(tmp_path, text):
+    path = tmp_path / "stop.json"
+    path.write_text(text)
+    with pytest.raises(Malformed, match=r"stop\.json"):
+        read_file(path, StopRequest)
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_beside(tmp_path, monkeypatch):
+    path = tmp_path / "status.json"
+    replace_file(path, "old")
+
+    def fail(_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OSError, match="No space"):
+        replace_file(path, "new")
+    assert path.read_text() == "old"
+    assert [file.name for file in tmp_path.iterdir()] == ["status.json"]
+
+
+def test_one_lock_at_a_time(tmp_path):
+    run = RunDirectory(tmp_path)
+    first = run.try_lock()
+    assert first is not None
+    assert RunDirectory(tmp_path).try_lock() is None
+    os.close(first)
+    second = run.try_lock()
+    assert second is not None
+    os.close(second)
+
+
+def test_a_line_still_being_written_is_left_out(tmp_path: Path):
+    run = RunDirectory(tmp_path)
+    assert list(run.progress()) == []
+    run.progress_file.write_text('{"kind": "idle"}\n{"kind": "prog')
+    assert list(run.progress()) == [{"kind": "idle"}]
