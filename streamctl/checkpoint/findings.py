@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from streamctl.checkpoint.kinds import Effect, Severity, kinds
 from streamctl.reports import Verdict
 
+_NOT_KNOWN = frozenset({"format-unsupported", "unreadable", "kafka-unreachable"})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
@@ -34,10 +36,11 @@ class Finding:
 
     @property
     def verdict(self) -> Verdict:
-        """A note is ok; an effect that cannot be foretold is unknown."""
+        """A note is ok, an error a problem; a warning of unforeseeable effect is unknown."""
         if self.severity is Severity.NOTE:
             return Verdict.OK
-        return Verdict.UNKNOWN if self.effect is Effect.UNKNOWN else Verdict.PROBLEM
+        doubt = self.severity is Severity.WARNING and self.effect is Effect.UNKNOWN
+        return Verdict.UNKNOWN if doubt or self.code in _NOT_KNOWN else Verdict.PROBLEM
 
 
 def finding(

@@ -155,15 +155,18 @@ def _look_once(files: Files, output: Files | None, level: Level) -> _Look:
     found = list(logs.found)
     found += verify_files.look(logs)
     found += verify_files.look_at_sources(logs)
+    newest_state = 0
     try:
         operators, state_findings = verify_state.look(logs)
+        stores = [store for operator in operators for store in operator.stores]
+        newest_state = max((f.version for store in stores for f in store.files), default=0)
         found += state_findings
         if level is Level.DEEP:
             found += verify_deep.look(logs, operators)
     except Unsupported as error:
         found.append(finding("format-unsupported", "", error.message))
     if output is not None:
-        found += verify_files.look_at_sink(logs, output)
+        found += verify_files.look_at_sink(logs, output, newest_state=newest_state)
     return _Look(logs=logs, findings=_once(found))
 
 

@@ -153,12 +153,14 @@ def _file_source(logs: Logs, folder: str, chain: filelog.LogChain) -> Iterator[F
         yield finding(item.code, item.path, item.detail, effect=Effect.FAILS)
 
 
-def look_at_sink(logs: Logs, sink: Files) -> Iterator[Finding]:
+def look_at_sink(logs: Logs, sink: Files, *, newest_state: int) -> Iterator[Finding]:
     """The file sink's log against the commit log.
 
     Args:
         logs: of `verify_logs.look`.
         sink: the output directory.
+        newest_state: newest state version there is; 0 without state. A batch that the sink skips
+            is not run, so it writes no state either.
 
     Raises:
         FileNotFoundError: a file vanished since the listing.
@@ -174,7 +176,9 @@ def look_at_sink(logs: Logs, sink: Files) -> Iterator[Finding]:
     newest = f"{folder}/{chain.needed[-1]}" if chain.needed else folder
     if chain.latest > planned:
         detail = f"the sink has batch {chain.latest}, and batch {planned} is the newest planned"
-        yield finding("sink-ahead", newest, detail)
+        no_state = logs.has_state and newest_state <= planned + 1
+        effect = Effect.FAILS if no_state else Effect.WRONG
+        yield finding("sink-ahead", newest, detail, effect=effect)
     if chain.latest < committed:
         detail = f"the sink has batch {chain.latest}, and batch {committed} is committed"
         yield finding("sink-behind", newest, detail)

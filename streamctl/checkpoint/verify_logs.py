@@ -5,13 +5,13 @@ Follows `MicroBatchExecution.populateStartOffsets`, `HDFSMetadataLog` and `Strea
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from streamctl.checkpoint import layout, log
 from streamctl.checkpoint.files import Entry, Files
 from streamctl.checkpoint.findings import Finding, finding
 from streamctl.checkpoint.kinds import Effect, Severity
-from streamctl.checkpoint.model import CommitEntry, OffsetsEntry
+from streamctl.checkpoint.model import CommitEntry, OffsetsEntry, SourcePosition
 from streamctl.checkpoint.start import Start, holes, plan_start
 from streamctl.checkpoint.state import PARTITIONS_CONF
 from streamctl.errors import Malformed, Unsupported
@@ -265,22 +265,36 @@ def _sources(path: str, before: OffsetsEntry, last: OffsetsEntry) -> Iterator[Fi
         if was is None or was.text is None or source.text is None:
             continue
         try:
-            old, new = log.source_position(was).kafka, log.source_position(source).kafka
+            start, end = log.source_position(was), log.source_position(source)
         except Malformed:
             continue
-        if (old is None) != (new is None):
-            yield finding("offset-damaged", path, f"source {source.source_id} changed its form")
-            continue
-        for topic, partitions in (old or {}).items():
-            for partition, offset in partitions.items():
-                now = (new or {}).get(topic, {}).get(partition)
-                if now is None:
-                    detail = f"{topic}-{partition} is in the batch before and not in this one"
-                    yield finding("offset-backwards", path, detail)
-                elif now < offset:
-                    yield finding(
-                        "offset-backwards", path, f"{topic}-{partition}: {now} after {offset}"
-                    )
+        yield from _moved(path, start, end)
+
+
+def _moved(path: str, start: SourcePosition, end: SourcePosition) -> Iterator[Finding]:
+    """One source from one batch to the next: it must not go back."""
+    if (start.kafka is None) != (end.kafka is None):
+        yield finding("offset-damaged", path, f"source {start.source_id} changed its form")
+        return
+    was, now = _counter(start.opaque), _counter(end.opaque)
+    if was is not None and now is not None and now < was:
+        yield finding("offset-backwards", path, f"source {start.source_id}: {now} after {was}")
+    for topic, partitions in (start.kafka or {}).items():
+        for partition, offset in partitions.items():
+            reached = (end.kafka or {}).get(topic, {}).get(partition)
+            place = f"{topic}-{partition}"
+            if reached is None:
+                detail = f"{place} is in the batch before and not in this one"
+                yield finding("offset-backwards", path, detail)
+            elif reached < offset:
+                yield finding("offset-backwards", path, f"{place}: {reached} after {offset}")
+
+
+def _counter(opaque: Any) -> int | None:
+    """The number that only grows in the offsets of the rate and file sources; None of others."""
+    if isinstance(opaque, dict) and len(opaque) <= 2:  # noqa: PLR2004  a number and a time
+        opaque = opaque.get("offset", opaque.get("logOffset"))
+    return opaque if isinstance(opaque, int) and not isinstance(opaque, bool) else None
 
 
 def _conf(
