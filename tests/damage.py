@@ -414,6 +414,7 @@ LOGS = [
         "rewound-whole",
         "three batches removed from logs and state (control)",
         lambda a: rewind(a, 3, state=True),
+        ("stateless", "hdfs-aggregation", "hdfs-join", "rocksdb"),
     ),
 ]
 STATE = [

@@ -16,6 +16,7 @@ from streamctl.checkpoint.rows import LineageItem
 HDFS = "HDFSBackedStateStoreProvider"
 ROCKSDB = "RocksDBStateStoreProvider"
 PROVIDER_CONF = "spark.sql.streaming.stateStore.providerClass"
+CODEC_CONF = "spark.sql.streaming.stateStore.compression.codec"
 PARTITIONS_CONF = "spark.sql.shuffle.partitions"
 _INTERNAL_PARTITIONS_CONF = "spark.sql.streaming.internal.stateStore.partitions"
 _BASES = frozenset({"snapshot", "zip"})

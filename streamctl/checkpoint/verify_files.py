@@ -101,13 +101,31 @@ def look_at_sources(logs: Logs) -> Iterator[Finding]:
     Raises:
         FileNotFoundError: a file vanished since the listing.
     """
+    counted = _counted_sources(logs)
     for entry in listing(logs.files, layout.SOURCES).values():
         if not entry.is_directory:
             continue
         folder = f"{layout.SOURCES}/{entry.name}"
         names = listing(logs.files, folder)
-        if "0" in names or any(filelog.log_batch(name) for name in names):
+        if any(filelog.log_batch(name) for name in names):
+            counted.discard(entry.name)
             yield from _source(logs, folder, names)
+    for source in sorted(counted):
+        path = f"{layout.SOURCES}/{source}"
+        yield finding("source-log-missing", path, "the offset log counts its entries")
+
+
+def _counted_sources(logs: Logs) -> set[str]:
+    """File sources that have read something: their offset is the number of their log's entry."""
+    found = set()
+    for source in logs.last.sources if logs.last else ():
+        try:
+            opaque = log.source_position(source).opaque
+        except Malformed:
+            continue
+        if isinstance(opaque, dict) and isinstance(number := opaque.get("logOffset"), int):
+            found |= {source.source_id} if number >= 0 else set()
+    return found
 
 
 def _source(logs: Logs, folder: str, names: dict[str, Entry]) -> Iterator[Finding]:

@@ -13,7 +13,7 @@ from streamctl.checkpoint.findings import Finding, finding
 from streamctl.checkpoint.kinds import Effect, Severity
 from streamctl.checkpoint.model import CommitEntry, OffsetsEntry, SourcePosition
 from streamctl.checkpoint.start import Start, holes, plan_start
-from streamctl.checkpoint.state import PARTITIONS_CONF
+from streamctl.checkpoint.state import CODEC_CONF, PARTITIONS_CONF
 from streamctl.errors import Malformed, Unsupported
 
 T = TypeVar("T")
@@ -242,7 +242,7 @@ def _agreement(logs: Logs, last: OffsetsEntry) -> Iterator[Finding]:
     path = f"{layout.OFFSETS}/{start.planned}"
     before = logs.previous
     if before is not None:
-        yield from _sources(path, before, last)
+        yield from _sources(path, before, last, runs_again=start.runs_again)
         yield from _conf(path, before, last, has_state=logs.has_state)
         if last.watermark_ms < before.watermark_ms:
             detail = f"watermark {last.watermark_ms} ms after {before.watermark_ms} ms"
@@ -254,7 +254,9 @@ def _agreement(logs: Logs, last: OffsetsEntry) -> Iterator[Finding]:
         yield finding("watermark-backwards", path, detail)
 
 
-def _sources(path: str, before: OffsetsEntry, last: OffsetsEntry) -> Iterator[Finding]:
+def _sources(
+    path: str, before: OffsetsEntry, last: OffsetsEntry, *, runs_again: bool
+) -> Iterator[Finding]:
     if len(before.sources) != len(last.sources) or not last.sources:
         detail = f"{len(last.sources)} sources after {len(before.sources)}"
         yield finding("sources-differ", path, detail)
@@ -268,26 +270,36 @@ def _sources(path: str, before: OffsetsEntry, last: OffsetsEntry) -> Iterator[Fi
             start, end = log.source_position(was), log.source_position(source)
         except Malformed:
             continue
-        yield from _moved(path, start, end)
+        yield from _moved(path, start, end, runs_again=runs_again)
 
 
-def _moved(path: str, start: SourcePosition, end: SourcePosition) -> Iterator[Finding]:
-    """One source from one batch to the next: it must not go back."""
+def _moved(
+    path: str, start: SourcePosition, end: SourcePosition, *, runs_again: bool
+) -> Iterator[Finding]:
+    """One source from one batch to the next: it must not go back.
+
+    Once committed, the next batch begins there and repeats what was read. A batch that is still to
+    run is refused by the source; Kafka's refuses it unless `failOnDataLoss` is false.
+    """
     if (start.kafka is None) != (end.kafka is None):
         yield finding("offset-damaged", path, f"source {start.source_id} changed its form")
         return
     was, now = _counter(start.opaque), _counter(end.opaque)
     if was is not None and now is not None and now < was:
-        yield finding("offset-backwards", path, f"source {start.source_id}: {now} after {was}")
+        effect = Effect.FAILS if runs_again else Effect.WRONG
+        detail = f"source {start.source_id}: {now} after {was}"
+        yield finding("offset-backwards", path, detail, effect=effect)
+    effect = Effect.UNKNOWN if runs_again else Effect.WRONG
     for topic, partitions in (start.kafka or {}).items():
         for partition, offset in partitions.items():
             reached = (end.kafka or {}).get(topic, {}).get(partition)
             place = f"{topic}-{partition}"
             if reached is None:
                 detail = f"{place} is in the batch before and not in this one"
-                yield finding("offset-backwards", path, detail)
+                yield finding("offset-backwards", path, detail, effect=effect)
             elif reached < offset:
-                yield finding("offset-backwards", path, f"{place}: {reached} after {offset}")
+                detail = f"{place}: {reached} after {offset}"
+                yield finding("offset-backwards", path, detail, effect=effect)
 
 
 def _counter(opaque: Any) -> int | None:
@@ -307,7 +319,7 @@ def _conf(
         detail = f"{key} is {value} after {was}"
         if key == PARTITIONS_CONF and has_state:
             yield finding("partitions-changed", path, detail)
-        elif has_state:
+        elif has_state and key != CODEC_CONF:  # a file of the other codec is found on loading
             yield finding("pinned-conf-changed", path, detail, effect=Effect.UNKNOWN)
         else:
             severity = Severity.WARNING

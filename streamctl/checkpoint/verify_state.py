@@ -12,6 +12,7 @@ from streamctl.checkpoint.kinds import Effect, Severity
 from streamctl.checkpoint.loading import Loader
 from streamctl.checkpoint.operator import OperatorMetadata, parse_schema
 from streamctl.checkpoint.state import (
+    CODEC_CONF,
     Operator,
     Store,
     is_rocksdb,
@@ -21,7 +22,6 @@ from streamctl.checkpoint.state import (
 )
 from streamctl.checkpoint.verify_logs import Logs, attempt
 
-CODEC_CONF = "spark.sql.streaming.stateStore.compression.codec"
 _CODECS = frozenset({"lz4", "zstd", "snappy", "lzf"})
 _FORMAT_2 = 2
 _JOIN_STORES = tuple(
