@@ -86,7 +86,7 @@ def drop(path: Path, *, keep_sidecar: bool = False) -> None:
     if path.is_dir():
         shutil.rmtree(path)
         return
-    path.unlink()
+    path.unlink(missing_ok=True)  # a list may name a file and its sidecar
     for name in () if keep_sidecar else layout.sidecars(path.name):
         path.with_name(name).unlink(missing_ok=True)
 

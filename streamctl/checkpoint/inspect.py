@@ -4,7 +4,7 @@ The number of listings and reads depends on operators and partitions, never on h
 state versions are kept. `state` adds one chain of reads per store to count keys.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -77,8 +77,17 @@ def _inspect(
     operators = scan(files)
     start = plan_start(planned, committed)
     version = start.state_version if start else 0
+    versions = {store.path: rebuildable(store) for item in operators for store in item.stores}
     reports = tuple(
-        _operator(files, item, commit, version=version, state=state, unknown=unknown)
+        _operator(
+            files,
+            item,
+            commit,
+            versions=versions,
+            version=version,
+            state=state,
+            unknown=unknown,
+        )
         for item in operators
     )
     newest = commits[str(committed[-1])].modified_seconds if committed else None
@@ -104,7 +113,7 @@ def _inspect(
         operators=reports,
         files=_kinds(files, offsets.values(), commits.values(), operators),
         growth_bytes_per_batch=_growth(operators),
-        rewind=plan_back(planned, committed, operators),
+        rewind=plan_back(planned, committed, list(versions.values())),
         unknown=tuple(unknown),
         filesystem_calls=files.calls,
     )
@@ -221,6 +230,7 @@ def _operator(
     operator: Operator,
     commit: CommitEntry | None,
     *,
+    versions: Mapping[str, frozenset[int]],
     version: int,
     state: bool,
     unknown: list[str],
@@ -231,7 +241,15 @@ def _operator(
     except (Malformed, Unsupported) as error:
         unknown.append(error.message)
     parts = tuple(
-        _partition(files, store, commit, version=version, state=state, unknown=unknown)
+        _partition(
+            files,
+            store,
+            commit,
+            versions=versions,
+            version=version,
+            state=state,
+            unknown=unknown,
+        )
         for store in operator.stores
     )
     sizes: dict[int, int] = dict.fromkeys(operator.partitions, 0)
@@ -258,11 +276,12 @@ def _partition(
     store: Store,
     commit: CommitEntry | None,
     *,
+    versions: Mapping[str, frozenset[int]],
     version: int,
     state: bool,
     unknown: list[str],
 ) -> PartitionState:
-    can = rebuildable(store)
+    can = versions[store.path]
     count = None
     if state and version:
         try:
@@ -315,10 +334,14 @@ def _kinds(
         for store in operator.stores:
             for file in store.files:
                 add(file.kind, file)
+            totals.setdefault("sidecar", [0, 0])[0] += store.sidecars
             if store.has_shared_files:
                 for entry in files.entries(layout.join(store.path, layout.SSTS)):
                     add("sidecar" if layout.sidecar_of(entry.name) else "table", entry)
-    return tuple(FileKind(kind=k, files=n, size_bytes=b) for k, (n, b) in sorted(totals.items()))
+    return tuple(
+        FileKind(kind=kind, files=number, size_bytes=None if kind == "sidecar" else size)
+        for kind, (number, size) in sorted(totals.items())
+    )
 
 
 def _growth(operators: tuple[Operator, ...]) -> int | None:
@@ -332,14 +355,19 @@ def _growth(operators: tuple[Operator, ...]) -> int | None:
     return sum(sizes.values()) // len(sizes) if sizes else None
 
 
-def plan_back(planned: list[int], committed: list[int], operators: tuple[Operator, ...]) -> Rewind:
-    """The oldest batch that one can go back to: its logs and its state must be there. Pure."""
+def plan_back(planned: list[int], committed: list[int], versions: list[frozenset[int]]) -> Rewind:
+    """The oldest batch that one can go back to: its logs and its state must be there. Pure.
+
+    Args:
+        planned: batch ids in the offset log, ascending.
+        committed: batch ids in the commit log, ascending.
+        versions: per store, the state versions that can be made.
+    """
     if not committed:
         return Rewind(oldest_batch_id=None, batches=0, reason="nothing is committed")
     newest = committed[-1]
     entries = set(planned)
     done = set(committed)
-    versions = [rebuildable(store) for operator in operators for store in operator.stores]
     batch, reason = newest, ""
     while not reason:
         reason = _obstacle(batch, entries, done, versions)

@@ -80,11 +80,11 @@ class OperatorReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileKind:
-    """Files of one kind."""
+    """Files of one kind; the size of sidecars is not asked for."""
 
     kind: str
     files: int
-    size_bytes: int
+    size_bytes: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

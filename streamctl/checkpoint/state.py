@@ -7,6 +7,7 @@ Version = batch id + 1: batch N loads version N and writes N+1.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from streamctl.checkpoint import layout
 from streamctl.checkpoint.files import Entry, Files
@@ -22,9 +23,8 @@ _INTERNAL_PARTITIONS_CONF = "spark.sql.streaming.internal.stateStore.partitions"
 _BASES = frozenset({"snapshot", "zip"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StateFile:
-    """One file that holds state.
+class StateFile(NamedTuple):
+    """One file that holds state. A tuple, because there may be a hundred thousand.
 
     Attributes:
         name: as in its directory.
@@ -63,6 +63,11 @@ class Store:
     path: str
     files: tuple[StateFile, ...]
     names: frozenset[str]
+
+    @property
+    def sidecars(self) -> int:
+        """How many checksums lie beside the files."""
+        return sum(name.endswith(".crc") for name in self.names)
 
     @property
     def has_shared_files(self) -> bool:
@@ -169,20 +174,12 @@ def _stores(
 def _store(operator: int, partition: int, name: str, path: str, entries: Iterable[Entry]) -> Store:
     found = []
     names = []
-    for entry in entries:
-        names.append(entry.name)
-        parsed = layout.state_file(entry.name)
-        if parsed is not None and not entry.is_directory:
-            found.append(
-                StateFile(
-                    name=entry.name,
-                    version=parsed[0],
-                    unique_id=parsed[1],
-                    kind=parsed[2],
-                    size_bytes=entry.size_bytes,
-                    modified_seconds=entry.modified_seconds,
-                )
-            )
+    for file, is_directory, size_bytes, modified_seconds in entries:
+        names.append(file)
+        parsed = None if is_directory or file[0] == "." else layout.state_file(file)
+        if parsed is not None:
+            version, unique_id, kind = parsed
+            found.append(StateFile(file, version, unique_id, kind, size_bytes, modified_seconds))
     return Store(
         operator_id=operator,
         partition_id=partition,
@@ -254,8 +251,8 @@ def chain_by_lineage(
 
 def rebuildable(store: Store) -> frozenset[int]:
     """The versions that can be made, by file names alone; format 2's ids are not followed."""
-    bases = {f.version for f in store.files if f.is_base}
-    changes = {f.version for f in store.files if not f.is_base}
+    bases = {f.version for f in store.files if f.kind in _BASES}
+    changes = {f.version for f in store.files if f.kind not in _BASES}
     found = set()
     for version in sorted(bases | changes):
         before = version == 1 or version - 1 in found
