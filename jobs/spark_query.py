@@ -70,7 +70,8 @@ def may_refuse(stack: str) -> bool:
     """Whether setting the state now leaves no batch planned and not begun.
 
     Either no batch is under way (the thread starts, or sleeps between triggers or polls), or it
-    is past Spark's second look at the state: it runs the sink, or marks the batch's end.
+    is past Spark's second look at the state: it runs the sink, marks the batch's end, or found
+    nothing to read and sleeps before it asks again.
 
     Args:
         stack: of the query's thread, innermost frame first, read while holding the lock.
@@ -80,7 +81,8 @@ def may_refuse(stack: str) -> bool:
     if ".constructNextBatch" in stack:
         return False
     inner = stack.split("executeOneBatch", 1)[0]
-    return any(mark in inner for mark in (".SQLExecution$", ".markMicroBatchEnd"))
+    marks = (".SQLExecution$", ".markMicroBatchEnd", "java.lang.Thread.sleep")
+    return any(mark in inner for mark in marks)
 
 
 def watermark_before(query: StreamingQuery, batch_id: int) -> int | None:

@@ -3,7 +3,7 @@
 import typer
 
 from streamctl import __version__
-from streamctl.cli import config, job, produce, sandbox
+from streamctl.cli import checkpoint, config, explain, job, produce, sandbox
 from streamctl.cli.command import OutputOption, set_root_output
 
 app = typer.Typer(
@@ -35,6 +35,8 @@ def root(
 
 
 job.register(app)
+app.add_typer(checkpoint.app, name="checkpoint", rich_help_panel="Checkpoints")
+explain.register(app, panel="Checkpoints")
 app.add_typer(config.app, name="config", rich_help_panel="Set up")
 produce.register(app, panel="Try things")
 app.add_typer(sandbox.app, name="sandbox", rich_help_panel="Try things")

@@ -14,7 +14,7 @@ from streamctl.reports import Event
 if TYPE_CHECKING:
     from streamctl.lifecycle.checks import DoctorReport
     from streamctl.lifecycle.logs import LogLine
-    from streamctl.lifecycle.start import StartReport
+    from streamctl.lifecycle.start import EndReport, StartReport
     from streamctl.lifecycle.status import QueryStatus, StatusReport
     from streamctl.lifecycle.stop import QueryEnd, StopReport
     from streamctl.rundir import RunDirectory
@@ -43,7 +43,11 @@ def _run_directory(here: Here) -> "RunDirectory":
     return RunDirectory(here.layers().run_directory)
 
 
-def _start_view(report: "StartReport") -> View:
+def _start_view(report: "StartReport | EndReport") -> View:
+    from streamctl.lifecycle.start import EndReport
+
+    if isinstance(report, EndReport):
+        return [Line(text=f"{report.outcome}, run {report.run_id}")]
     batches = " and committed its first batch" if report.waited else ""
     return [
         Line(text=f"{report.outcome} {report.job}{batches} ({report.seconds:.1f} s)"),
@@ -82,7 +86,7 @@ def start(
     ] = False,
     wait: _Wait = True,
     no_archive: _NoArchive = False,
-) -> "StartReport":
+) -> "StartReport | EndReport":
     """Start the job and wait for its first batch."""
     from streamctl.lifecycle.start import run_in_foreground
     from streamctl.lifecycle.start import start as start_job
@@ -100,8 +104,7 @@ def start(
     )
     run, settings = RunDirectory(layers.run_directory), resolve(layers)
     if foreground:
-        code = run_in_foreground(run, settings, project=layers.root, on_event=here.on_event)
-        raise typer.Exit(int(code))
+        return run_in_foreground(run, settings, project=layers.root, on_event=here.on_event)
     return start_job(run, settings, project=layers.root, wait=wait, on_event=here.on_event)
 
 

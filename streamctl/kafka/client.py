@@ -10,11 +10,11 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self
 
 from streamctl.errors import BrokerUnreachable, SettingsInvalid, StreamctlError, TopicNotFound
+from streamctl.kafka.model import Record, TopicReport
 from streamctl.kafka.options import to_librdkafka
 
 if TYPE_CHECKING:
@@ -34,42 +34,6 @@ _LEADERSHIP = {
     "NOT_LEADER_FOR_PARTITION", "LEADER_NOT_AVAILABLE", "FENCED_LEADER_EPOCH",
     "UNKNOWN_LEADER_EPOCH", "OFFSET_NOT_AVAILABLE", "PREFERRED_LEADER_NOT_AVAILABLE",
 }  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TopicReport:
-    """One topic as the cluster tells it.
-
-    Attributes:
-        name: of the topic.
-        topic_id: Kafka's own id: another one under the same name is another topic. None where
-            the broker tells none (before Kafka 2.8).
-        partitions: how many.
-        leaderless: partitions that nobody leads at the moment, which cannot be read.
-    """
-
-    name: str
-    topic_id: str | None
-    partitions: int
-    leaderless: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
-    """One record as it lies in Kafka.
-
-    Attributes:
-        timestamp_ms: CreateTime or LogAppendTime, as the topic is configured; -1 if none.
-        headers: in order; a value may be None.
-    """
-
-    topic: str
-    partition: int
-    offset: int
-    timestamp_ms: int
-    key: bytes | None
-    value: bytes | None
-    headers: tuple[tuple[str, bytes | None], ...] = ()
 
 
 class Broker:

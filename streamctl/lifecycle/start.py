@@ -45,6 +45,16 @@ class StartReport:
     checks: list[Check]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndReport:
+    """How a job that ran in the foreground ended."""
+
+    outcome: Observed
+    verdict: Verdict
+    run_id: str
+    exit_code: ExitCode
+
+
 class JobFailed(StreamctlError):
     """The job ended instead of running; exit code and message are the driver's own."""
 
@@ -230,7 +240,7 @@ def _report(
 
 def run_in_foreground(
     run: RunDirectory, settings: Settings, *, project: Path, on_event: OnEvent
-) -> ExitCode:
+) -> EndReport:
     """Be the supervisor: for systemd and containers. Ends when the job ends.
 
     Raises:
@@ -245,6 +255,16 @@ def run_in_foreground(
     try:
         prepare(run, settings, project=project, on_event=on_event)
         os.chdir(project)
-        return Supervisor(run, settings, echo=sys.stderr).run()
+        code = Supervisor(run, settings, echo=sys.stderr).run()
     finally:
         os.close(lock)
+    status = run.read(Status)
+    if status is None:
+        raise JobFailed("the run directory was emptied while the job ran")
+    failed = status.observed is Observed.FAILED
+    return EndReport(
+        outcome=status.observed,
+        verdict=Verdict.PROBLEM if failed else Verdict.OK,
+        run_id=status.run_id,
+        exit_code=code,
+    )

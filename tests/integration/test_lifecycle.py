@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psutil
@@ -18,11 +19,15 @@ pytestmark = pytest.mark.integration
 TELEMETRY = ("windows", "dead_letters")
 
 
+def an_hour_ago() -> str:
+    return f"{datetime.now(UTC) - timedelta(hours=1):%Y-%m-%dT%H:%M:%S}"
+
+
 def produce(project, *, count: int, ledger: Path, **options: object) -> None:
     flags = [text for name, value in options.items() for text in (f"--{name}", str(value))]
     answer = project(
         *("produce", "--count", str(count), "--ledger", str(ledger), "--flaw", "all=0.1"),
-        *("--late", "0.1", "--start-time", "2026-01-31T12:00:00", "--event-rate", "2"),
+        *("--late", "0.1", "--event-rate", "2", "--start-time", an_hour_ago()),
         *(text.replace("_", "-") if text.startswith("--") else text for text in flags),
     )
     assert answer.exit_code == 0, answer.stderr

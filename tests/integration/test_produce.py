@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from streamctl.errors import BrokerUnreachable, TopicNotFound
-from streamctl.kafka.client import Broker, Record
+from streamctl.kafka.client import Broker
+from streamctl.kafka.model import Record
 from streamctl.produce.ledger_entries import Delivery, read_ledger, summarise_ledger
 from streamctl.produce.mix import Mix
 from streamctl.produce.run import Pace, produce, simulated_clock

@@ -57,14 +57,17 @@ def test_the_life_of_a_sandbox(tmp_path: Path) -> None:
     assert down(directory=where).state is SandboxState.ALREADY_DOWN
     calm = status(directory=where)
     assert (calm.verdict, calm.state) == (Verdict.OK, SandboxState.DOWN)
+    with pytest.raises(StreamctlError, match=r"while starting: .* log\.segment\.bytes") as caught:
+        up(directory=where, overrides={"log.segment.bytes": "many"})
+    assert "broker.log" in caught.value.hint
+    assert status(directory=where).state is SandboxState.DOWN
     assert reset(directory=where).state is SandboxState.RESET
     assert not where.exists()
 
 
-def test_a_broker_that_dies_while_starting_says_why(tmp_path: Path) -> None:
-    with pytest.raises(StreamctlError, match=r"log\.segment\.bytes") as caught:
+def test_a_wrong_setting_is_said_before_the_first_start(tmp_path: Path) -> None:
+    with pytest.raises(StreamctlError, match=r"format .* log\.segment\.bytes"):
         up(directory=tmp_path, overrides={"log.segment.bytes": "many"})
-    assert "broker.log" in caught.value.hint
     assert status(directory=tmp_path).state is SandboxState.DOWN
 
 

@@ -180,3 +180,9 @@ def test_edges_of_the_ranges_are_valid_and_occur() -> None:
 def test_a_mix_that_is_none_is_refused(mix: Mix, words: str) -> None:
     with pytest.raises(SettingsInvalid, match=words):
         telemetry(mix)
+
+
+def test_a_missing_field_is_absent_or_null() -> None:
+    batch = telemetry(Mix(flaws={"missing:latitude": 1.0}, seed=8)).batch(100)
+    records = [json.loads(value) for value in batch.values]
+    assert {"latitude" in record for record in records} == {True, False}

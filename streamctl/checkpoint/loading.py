@@ -1,0 +1,252 @@
+"""Load one state version the way Spark does, without keeping it: which file stops it, if any.
+
+Follows `HDFSBackedStateStoreProvider.loadMap`, `RocksDB.loadWithoutCheckpointId`,
+`RocksDB.loadWithCheckpointId`, `RocksDBFileManager.loadCheckpointFromDfs` and
+`AutoSnapshotLoader` (4.1 and later: when a snapshot fails, an older one and the changes since).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from streamctl.checkpoint import layout, sidecar
+from streamctl.checkpoint.files import Entry, Files
+from streamctl.checkpoint.findings import Finding, finding
+from streamctl.checkpoint.keys import read_base
+from streamctl.checkpoint.kinds import Effect
+from streamctl.checkpoint.rows import (
+    Counter,
+    LineageItem,
+    read_changelog,
+    read_delta,
+    read_lineage,
+    read_snapshot,
+)
+from streamctl.checkpoint.snapshot import SharedFile
+from streamctl.checkpoint.state import (
+    Broken,
+    Chain,
+    StateFile,
+    Store,
+    chain,
+    chain_by_lineage,
+)
+from streamctl.errors import Malformed, Unsupported
+
+_READERS = {"delta": read_delta, "snapshot": read_snapshot, "changelog": read_changelog}
+_MOST_LINEAGES = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """A file that stops a load.
+
+    Attributes:
+        name: in the store's directory.
+        detail: one line.
+        supported: false when only this release does not know the format.
+    """
+
+    name: str
+    detail: str
+    supported: bool = True
+
+
+class Loader:
+    """Loads versions of one checkpoint's stores.
+
+    Args:
+        files: the checkpoint's door.
+        codec: compression that the offset log pins; "" when it does not say.
+        reading: decode the files; otherwise names and lengths only.
+    """
+
+    def __init__(self, files: Files, *, codec: str = "", reading: bool = True) -> None:
+        self._files = files
+        self._codec = codec
+        self._reading = reading
+        self._shared: dict[str, dict[str, Entry]] = {}
+        self._cut: list[tuple[str, str]] = []
+
+    def check(self, store: Store, version: int, unique_id: str | None) -> Iterator[Finding]:
+        """Findings of loading one version of one store.
+
+        Args:
+            store: of `state.scan`.
+            version: 0 is the empty store.
+            unique_id: of that version, from the commit log; None with format 1.
+
+        Raises:
+            FileNotFoundError: a file vanished since the listing.
+        """
+        if version == 0:
+            return
+        whole, trouble = self._chain(store, version, unique_id), None
+        if isinstance(whole, Chain):
+            trouble = self._load(store, whole)
+            if trouble is None:
+                yield from self._lost_ends(store)
+                return
+        first = trouble
+        if isinstance(whole, Chain) and trouble is not None and _is_base(whole, trouble):
+            rest = replace(store, files=tuple(f for f in store.files if f.name != trouble.name))
+            if self._repairable(rest, version, unique_id):
+                path = layout.join(store.path, trouble.name)
+                yield finding("snapshot-damaged", path, trouble.detail)
+                return
+        if first is not None:
+            yield _damaged(store, first)
+        elif isinstance(whole, Broken):
+            path = layout.join(store.path, whole.missing)
+            yield finding("state-file-missing", path, whole.reason)
+
+    def _repairable(self, store: Store, version: int, unique_id: str | None) -> bool:
+        older = self._chain(store, version, unique_id)
+        if isinstance(older, Broken):
+            return False
+        trouble = self._load(store, older)
+        if trouble is None:
+            return True
+        if not _is_base(older, trouble):
+            return False
+        rest = tuple(file for file in store.files if file.name != trouble.name)
+        return self._repairable(replace(store, files=rest), version, unique_id)
+
+    def _chain(self, store: Store, version: int, unique_id: str | None) -> Chain | Broken:
+        if unique_id is None:
+            return chain(store, version)
+        lineage = self._lineage(store, version, unique_id)
+        return chain_by_lineage(store, version, unique_id, lineage)
+
+    def _lineage(self, store: Store, version: int, unique_id: str) -> list[LineageItem]:
+        """All versions before this one: each changelog knows those since its last snapshot."""
+        found: list[LineageItem] = []
+        for _ in range(_MOST_LINEAGES):
+            name = f"{version}_{unique_id}.changelog"
+            if name not in store.names:
+                break
+            try:
+                with self._files.open(layout.join(store.path, name)) as stream:
+                    items = read_lineage(stream, name=name)
+            except (Malformed, Unsupported):
+                break
+            items = tuple(item for item in items if item.version < version)
+            if not items:
+                break
+            found += items
+            oldest = min(items, key=lambda item: item.version)
+            version, unique_id = oldest.version, oldest.unique_id
+        return found
+
+    def _load(self, store: Store, whole: Chain) -> Trouble | None:
+        for file in whole.files:
+            trouble = self._read(store, file)
+            if trouble is not None:
+                return trouble
+        return None
+
+    def _read(self, store: Store, file: StateFile) -> Trouble | None:
+        if file.size_bytes == 0:
+            return Trouble(name=file.name, detail=f'"{file.name}" is empty')
+        if not self._reading:
+            return None
+        try:
+            self.read(store, file)
+        except Unsupported as error:
+            return Trouble(name=file.name, detail=error.message, supported=False)
+        except Malformed as error:
+            return Trouble(name=file.name, detail=error.message)
+        return None
+
+    def read(self, store: Store, file: StateFile) -> Counter:
+        """Decode one state file to its end, with what lies outside of it.
+
+        Raises:
+            FileNotFoundError: the file itself vanished.
+            Malformed: it, or a file it names, is damaged or missing.
+            Unsupported: a format that is not known.
+        """
+        path = layout.join(store.path, file.name)
+        counter = Counter()
+        self._checksum(store, file.name, rocksdb_v1=file.kind == "zip" and file.unique_id is None)
+        if file.kind == "zip":
+            self._snapshot(store, file)
+            return counter
+        with self._files.open(path) as stream:
+            for _ in _READERS[file.kind](stream, name=path, into=counter):
+                pass
+        if self._codec and counter.codec != self._codec:
+            raise Malformed(f'"{path}" is {counter.codec}, and {self._codec} is pinned')
+        if not counter.end_seen:
+            self._cut.append((file.name, counter.codec))
+        return counter
+
+    def _snapshot(self, store: Store, file: StateFile) -> None:
+        found = read_base(self._files, store, file)
+        path = layout.join(store.path, file.name)
+        if found.empty_members:
+            raise Malformed(f'"{path}" has the empty member "{found.empty_members[0]}"')
+        for folder, shared in ((layout.SSTS, found.ssts), (layout.ROCKSDB_LOGS, found.logs)):
+            if shared:
+                present = self._listing(layout.join(store.path, folder))
+                for item in shared:
+                    self._shared_file(path, folder, item, present)
+
+    def _shared_file(
+        self, path: str, folder: str, item: SharedFile, present: dict[str, Entry]
+    ) -> None:
+        there = present.get(item.stored_name)
+        where = f"{folder}/{item.stored_name}"
+        if there is None:
+            raise Malformed(f'"{path}" needs "{where}", which is missing')
+        if there.size_bytes != item.size_bytes:
+            sizes = f"{there.size_bytes} bytes instead of {item.size_bytes}"
+            raise Malformed(f'"{path}" needs "{where}", which has {sizes}')
+        self._hadoop(layout.join(path.rpartition("/")[0], folder), item.stored_name, present)
+
+    def _checksum(self, store: Store, name: str, *, rocksdb_v1: bool) -> None:
+        """The checksums that Spark itself looks at when it loads."""
+        path = layout.join(store.path, name)
+        if rocksdb_v1:
+            self._hadoop(store.path, name, dict.fromkeys(store.names))
+        beside = layout.spark_sidecar(name)
+        if beside in store.names:
+            checksum = sidecar.parse_spark_checksum(
+                self._files.read(layout.join(store.path, beside)), name=beside
+            )
+            if not sidecar.spark_matches(checksum, self._files.read(path), name=beside):
+                raise Malformed(f'"{path}" does not match its checksum "{beside}"')
+
+    def _hadoop(self, folder: str, name: str, present: dict[str, Entry] | dict[str, None]) -> None:
+        beside = layout.hadoop_sidecar(name)
+        if beside not in present:
+            return
+        sums = self._files.read(layout.join(folder, beside))
+        data = self._files.read(layout.join(folder, name), limit_bytes=1 << 30)
+        if not sidecar.hadoop_matches(sums, data, name=beside):
+            raise Malformed(f'"{folder}/{name}" does not match its checksum "{beside}"')
+
+    def _listing(self, path: str) -> dict[str, Entry]:
+        if path not in self._shared:
+            try:
+                found = {entry.name: entry for entry in self._files.entries(path)}
+            except FileNotFoundError:
+                found = {}
+            self._shared[path] = found
+        return self._shared[path]
+
+    def _lost_ends(self, store: Store) -> Iterator[Finding]:
+        for name, codec in self._cut:
+            detail = f'"{name}" lacks the end mark of its {codec} stream'
+            yield finding("state-file-end-lost", layout.join(store.path, name), detail)
+        self._cut.clear()
+
+
+def _is_base(whole: Chain, trouble: Trouble) -> bool:
+    return whole.base is not None and whole.base.name == trouble.name
+
+
+def _damaged(store: Store, trouble: Trouble) -> Finding:
+    path = layout.join(store.path, trouble.name)
+    if not trouble.supported:
+        return finding("format-unsupported", path, trouble.detail, effect=Effect.UNKNOWN)
+    return finding("state-file-damaged", path, trouble.detail)

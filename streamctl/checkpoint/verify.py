@@ -1,0 +1,196 @@
+"""Will Spark start from this checkpoint, and rightly? Every finding names file, effect and remedy.
+
+A checkpoint may be written while it is verified. A look that meets a vanished file is taken anew,
+and a finding counts only when two looks in a row see it: what Spark was just writing or purging is
+gone by the second.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+
+from streamctl.checkpoint import verify_deep, verify_files, verify_logs, verify_state
+from streamctl.checkpoint.files import Files
+from streamctl.checkpoint.findings import Finding, finding, forecast
+from streamctl.checkpoint.kinds import Effect, Severity
+from streamctl.checkpoint.reader import ATTEMPTS, Checkpoint
+from streamctl.errors import StreamctlError, Unsupported
+from streamctl.reports import Verdict, worst
+
+SETTLE_SECONDS = 0.3
+"""Between two looks: longer than a rename and its sidecar take."""
+_LOOKS = 4
+
+
+class Level(StrEnum):
+    """How much is read.
+
+    Fast: what the next start reads. Deep: every file that can be reached.
+    """
+
+    FAST = "fast"
+    DEEP = "deep"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifyReport:
+    """What a verification found.
+
+    Attributes:
+        verdict: ok, problem, or unknown when something could not be read or foretold.
+        forecast: what the next start does: starts, fails, starts_wrong, unknown.
+        location: as given.
+        verified_at: UTC.
+        level: fast or deep.
+        query_id: None when it cannot be read.
+        planned_batch_id, committed_batch_id: newest entries of the logs.
+        next_batch_id: what the next start runs first; None before the first batch.
+        findings: worst first; notes last.
+        looks: how often the checkpoint was looked at.
+        filesystem_calls: listings and reads.
+    """
+
+    verdict: Verdict
+    forecast: Effect
+    location: str
+    verified_at: datetime
+    level: Level
+    query_id: str | None
+    planned_batch_id: int | None
+    committed_batch_id: int | None
+    next_batch_id: int | None
+    findings: tuple[Finding, ...]
+    looks: int
+    filesystem_calls: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Look:
+    logs: verify_logs.Logs
+    findings: tuple[Finding, ...]
+
+
+def verify(
+    checkpoint: Checkpoint,
+    *,
+    level: Level = Level.FAST,
+    sink: str = "",
+    more: Callable[[verify_logs.Logs], list[Finding]] | None = None,
+    now: datetime | None = None,
+    sleep: Callable[[float], None] = time.sleep,
+) -> VerifyReport:
+    """Look for everything that stops Spark from starting or makes it wrong. Read only.
+
+    Args:
+        checkpoint: the query may be running.
+        level: fast reads what a start needs, deep everything.
+        sink: output directory of a file sink, to compare its log; "" for none.
+        more: further checks of the logs, such as against Kafka.
+        now: UTC; the clock's by default.
+        sleep: waits between two looks.
+
+    Raises:
+        StreamctlError: storage fails, or files kept vanishing.
+    """
+    files = checkpoint.files
+    output = Files(sink) if sink else None
+    look, looks = _settled(files, output, level, sleep)
+    found = list(look.findings)
+    if more is not None:
+        found += more(look.logs)
+    logs = look.logs
+    return VerifyReport(
+        verdict=worst(item.verdict for item in found),
+        forecast=forecast(found),
+        location=checkpoint.location,
+        verified_at=now or datetime.now(UTC),
+        level=level,
+        query_id=_query_id(checkpoint),
+        planned_batch_id=logs.planned[-1] if logs.planned else None,
+        committed_batch_id=logs.committed[-1] if logs.committed else None,
+        next_batch_id=logs.start.batch_id if logs.start else None,
+        findings=tuple(sorted(found, key=_rank)),
+        looks=looks,
+        filesystem_calls=files.calls,
+    )
+
+
+def _settled(
+    files: Files, output: Files | None, level: Level, sleep: Callable[[float], None]
+) -> tuple[_Look, int]:
+    """Look until nothing is wrong, or the same things twice."""
+    look = _look(files, output, level)
+    seen = {(item.code, item.path) for item in look.findings}
+    for number in range(1, _LOOKS):
+        if all(item.severity is Severity.NOTE for item in look.findings):
+            return look, number
+        sleep(SETTLE_SECONDS)
+        look = _look(files, output, level)
+        again = {(item.code, item.path) for item in look.findings}
+        if again == seen:
+            return look, number + 1
+        seen, before = again, seen
+        kept = tuple(item for item in look.findings if (item.code, item.path) in before)
+        look = _Look(logs=look.logs, findings=kept)
+    return look, _LOOKS
+
+
+def _look(files: Files, output: Files | None, level: Level) -> _Look:
+    missing = ""
+    for _ in range(ATTEMPTS):
+        try:
+            return _look_once(files, output, level)
+        except FileNotFoundError as error:
+            missing = str(error)
+    raise StreamctlError(
+        f"files kept vanishing while they were read: {missing}",
+        hint="Try again: the query purges faster than its checkpoint can be read.",
+    )
+
+
+def _look_once(files: Files, output: Files | None, level: Level) -> _Look:
+    logs = verify_logs.look(files)
+    found = list(logs.found)
+    found += verify_files.look(logs)
+    found += verify_files.look_at_sources(logs)
+    newest_state = 0
+    try:
+        operators, state_findings = verify_state.look(logs)
+        stores = [store for operator in operators for store in operator.stores]
+        newest_state = max((f.version for store in stores for f in store.files), default=0)
+        found += state_findings
+        if level is Level.DEEP:
+            found += verify_deep.look(logs, operators)
+    except Unsupported as error:
+        found.append(finding("format-unsupported", "", error.message))
+    if output is not None:
+        found += verify_files.look_at_sink(logs, output, newest_state=newest_state)
+    return _Look(logs=logs, findings=_once(found))
+
+
+def _once(found: list[Finding]) -> tuple[Finding, ...]:
+    """One finding a file: the deep look repeats what the fast one said."""
+    seen: dict[str, set[str]] = {}
+    kept = []
+    for item in found:
+        codes = seen.setdefault(item.path, set())
+        if item.code in codes or (item.code.endswith("-old-damaged") and codes):
+            continue
+        codes.add(item.code)
+        kept.append(item)
+    return tuple(kept)
+
+
+def _rank(item: Finding) -> tuple[int, int, str, str]:
+    severity = list(Severity).index(item.severity)
+    effect = (Effect.FAILS, Effect.WRONG, Effect.UNKNOWN, Effect.STARTS).index(item.effect)
+    return severity, effect, item.path, item.code
+
+
+def _query_id(checkpoint: Checkpoint) -> str | None:
+    try:
+        return checkpoint.query_id()
+    except StreamctlError:
+        return None

@@ -1,0 +1,332 @@
+"""The logs against each other: what a start reads, and what it would do with it.
+
+Follows `MicroBatchExecution.populateStartOffsets`, `HDFSMetadataLog` and `StreamMetadata`.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from streamctl.checkpoint import layout, log
+from streamctl.checkpoint.files import Entry, Files
+from streamctl.checkpoint.findings import Finding, finding
+from streamctl.checkpoint.kinds import Effect, Severity
+from streamctl.checkpoint.model import CommitEntry, OffsetsEntry, SourcePosition
+from streamctl.checkpoint.start import Start, holes, plan_start
+from streamctl.checkpoint.state import CODEC_CONF, PARTITIONS_CONF
+from streamctl.errors import Malformed, Unsupported
+
+T = TypeVar("T")
+_ASYNC_HOLES = 2
+
+
+@dataclass(slots=True, kw_only=True)
+class Logs:
+    """What was read of the logs.
+
+    Attributes:
+        offsets, commits: entries of the two directories by name.
+        planned, committed: batch ids, ascending.
+        start: the next start; None when nothing is planned.
+        last: the newest entry of the offset log, if it can be read.
+        commit: the newest entry of the commit log, if it can be read.
+        has_state: there is a `state/` directory.
+    """
+
+    files: Files
+    root: dict[str, Entry]
+    offsets: dict[str, Entry]
+    commits: dict[str, Entry]
+    planned: list[int]
+    committed: list[int]
+    start: Start | None
+    has_state: bool
+    last: OffsetsEntry | None = None
+    previous: OffsetsEntry | None = None
+    commit: CommitEntry | None = None
+    found: list[Finding] = field(default_factory=list)
+
+
+def look(files: Files) -> Logs:
+    """List the logs, commits before offsets, and read what the next start reads.
+
+    Raises:
+        FileNotFoundError: an entry vanished between the listing and the reading.
+    """
+    root = {entry.name: entry for entry in files.entries()}
+    commits = listing(files, layout.COMMITS)
+    offsets = listing(files, layout.OFFSETS)
+    planned, committed = layout.batch_ids(offsets), layout.batch_ids(commits)
+    logs = Logs(
+        files=files,
+        root=root,
+        offsets=offsets,
+        commits=commits,
+        planned=planned,
+        committed=committed,
+        start=plan_start(planned, committed),
+        has_state=layout.STATE in root,
+    )
+    logs.found += [*_metadata(logs), *_read(logs), *_order(logs), *_holes(logs)]
+    if logs.last is not None:
+        logs.found += _agreement(logs, logs.last)
+    return logs
+
+
+def listing(files: Files, directory: str) -> dict[str, Entry]:
+    """A directory by name; empty when it is not there."""
+    try:
+        return {entry.name: entry for entry in files.entries(directory)}
+    except FileNotFoundError:
+        return {}
+
+
+def attempt(
+    found: list[Finding], code: str, path: str, work: Callable[[], T], *, missing: str = ""
+) -> T | None:
+    """Do one reading; a damaged or unknown file becomes a finding and None.
+
+    Args:
+        found: where the finding goes.
+        code: of a damaged file.
+        path: the file.
+        work: the reading.
+        missing: code of a missing file; empty: the absence is the caller's matter.
+
+    Raises:
+        FileNotFoundError: the file is not there and `missing` is empty.
+    """
+    try:
+        return work()
+    except Unsupported as error:
+        found.append(finding("format-unsupported", path, error.message))
+    except Malformed as error:
+        found.append(finding(code, path, error.message))
+    except FileNotFoundError:
+        if not missing:
+            raise
+        found.append(finding(missing, path, f'"{path}" is missing'))
+    return None
+
+
+def _metadata(logs: Logs) -> list[Finding]:
+    found: list[Finding] = []
+    if layout.METADATA not in logs.root:
+        if logs.planned or logs.committed or logs.has_state:
+            found.append(finding("metadata-missing", layout.METADATA, "there is no `metadata`"))
+        return found
+    attempt(
+        found,
+        "metadata-damaged",
+        layout.METADATA,
+        lambda: log.parse_metadata(logs.files.read(layout.METADATA)),
+    )
+    return found
+
+
+def _read(logs: Logs) -> list[Finding]:
+    found: list[Finding] = []
+    if logs.start is not None:
+        newest = logs.start.planned
+        logs.last = _entry(logs, found, newest)
+        if newest - 1 in logs.planned:
+            logs.previous = _entry(logs, found, newest - 1)
+    if logs.committed:
+        path = f"{layout.COMMITS}/{logs.committed[-1]}"
+        if logs.commits[str(logs.committed[-1])].is_directory:
+            found.append(finding("log-entry-directory", path, f'"{path}" is a directory'))
+        else:
+            logs.commit = attempt(
+                found,
+                "commit-damaged",
+                path,
+                lambda: log.parse_commit(logs.files.read(path), name=path),
+            )
+    return found
+
+
+def _entry(logs: Logs, found: list[Finding], batch: int) -> OffsetsEntry | None:
+    path = f"{layout.OFFSETS}/{batch}"
+    entry = logs.offsets.get(str(batch))
+    if entry is not None and entry.is_directory:
+        found.append(finding("log-entry-directory", path, f'"{path}" is a directory'))
+        return None
+    parsed = attempt(
+        found,
+        "offsets-damaged",
+        path,
+        lambda: log.parse_offsets(logs.files.read(path), name=path),
+    )
+    for source in parsed.sources if parsed else ():
+        attempt(
+            found,
+            "offset-damaged",
+            path,
+            lambda source=source: log.source_position(source, name=path),  # type: ignore[misc]
+        )
+    return parsed
+
+
+def _order(logs: Logs) -> Iterator[Finding]:
+    """The newest entries of both logs against each other."""
+    newest_commit = logs.committed[-1] if logs.committed else None
+    if logs.start is None:
+        if newest_commit is not None or logs.has_state:
+            path = layout.OFFSETS
+            yield finding("offsets-gone", path, "no batch is planned, and the rest is there")
+        return
+    newest = logs.start.planned
+    if newest_commit is None:
+        if newest > 0:
+            detail = f"batch {newest} is planned, and no batch is committed"
+            yield finding("commits-gone", layout.COMMITS, detail, effect=_behind(logs))
+        return
+    path = f"{layout.COMMITS}/{newest_commit}"
+    if newest_commit > newest:
+        detail = f"batch {newest_commit} is committed, and the newest planned batch is {newest}"
+        yield finding("commit-without-offsets", path, detail)
+    elif newest_commit < newest - 1 and not _async(logs):
+        detail = f"batch {newest_commit} is committed, batch {newest} is planned"
+        yield finding("commit-behind", path, detail, effect=_behind(logs))
+
+
+def _behind(logs: Logs) -> Effect:
+    """With format 2 the ids of the state are in the commit that is missing."""
+    unique = logs.commit is not None and bool(logs.commit.state_unique_ids)
+    return Effect.FAILS if unique else Effect.STARTS
+
+
+def _async(logs: Logs) -> bool:
+    """Gaps of asynchronous progress tracking: no state, and several, the same in both logs."""
+    if logs.has_state:
+        return False
+    gaps = {n for n in holes(logs.planned) if n >= (logs.committed or [0])[0]}
+    return len(gaps) >= _ASYNC_HOLES and not gaps & set(logs.committed)
+
+
+def _holes(logs: Logs) -> Iterator[Finding]:
+    if logs.start is None:
+        return
+    newest = logs.start.planned
+    gaps = set(holes(logs.planned))
+    if not gaps and len(logs.planned) > 1 and newest - 1 not in logs.planned:
+        yield finding(
+            "offsets-far-ahead", f"offsets/{newest}", f"batch {newest - 1} is not planned"
+        )
+        return
+    if _async(logs):
+        yield finding("async-gaps", layout.OFFSETS, f"{len(gaps)} batches are in neither log")
+        return
+    if newest > 0 and newest - 1 not in logs.planned:
+        yield _previous(logs, newest)
+    for number in sorted(gaps - {newest - 1}):
+        yield finding("offsets-hole", f"offsets/{number}", f"batch {number} is not planned")
+    for number in holes(logs.committed):
+        if number in logs.planned:
+            yield finding("commit-hole", f"commits/{number}", f"batch {number} is not committed")
+
+
+def _previous(logs: Logs, newest: int) -> Finding:
+    path = f"{layout.OFFSETS}/{newest - 1}"
+    detail = f"batch {newest} is planned, and batch {newest - 1} is not"
+    stateless_gap = not logs.has_state and newest - 1 not in logs.committed
+    code = "gap-unexplained" if stateless_gap else "offsets-previous-missing"
+    return finding(code, path, detail)
+
+
+def _agreement(logs: Logs, last: OffsetsEntry) -> Iterator[Finding]:
+    """The newest planned batch against the one before, and against the commit before."""
+    start = logs.start
+    if start is None:
+        return
+    path = f"{layout.OFFSETS}/{start.planned}"
+    before = logs.previous
+    if before is not None:
+        yield from _sources(path, before, last, runs_again=start.runs_again)
+        yield from _conf(path, before, last, has_state=logs.has_state)
+        if last.watermark_ms < before.watermark_ms:
+            detail = f"watermark {last.watermark_ms} ms after {before.watermark_ms} ms"
+            yield finding("watermark-backwards", path, detail)
+    handed_on = logs.commit if logs.committed and logs.committed[-1] == start.planned - 1 else None
+    if handed_on is not None and handed_on.next_watermark_ms > last.watermark_ms:
+        detail = f"watermark {last.watermark_ms} ms, and the commit before handed on "
+        detail += f"{handed_on.next_watermark_ms} ms"
+        yield finding("watermark-backwards", path, detail)
+
+
+def _sources(
+    path: str, before: OffsetsEntry, last: OffsetsEntry, *, runs_again: bool
+) -> Iterator[Finding]:
+    if len(before.sources) != len(last.sources) or not last.sources:
+        detail = f"{len(last.sources)} sources after {len(before.sources)}"
+        yield finding("sources-differ", path, detail)
+        return
+    earlier = {source.source_id: source for source in before.sources}
+    for source in last.sources:
+        was = earlier.get(source.source_id)
+        if was is None or was.text is None or source.text is None:
+            continue
+        try:
+            start, end = log.source_position(was), log.source_position(source)
+        except Malformed:
+            continue
+        yield from _moved(path, start, end, runs_again=runs_again)
+
+
+def _moved(
+    path: str, start: SourcePosition, end: SourcePosition, *, runs_again: bool
+) -> Iterator[Finding]:
+    """One source from one batch to the next: it must not go back.
+
+    Once committed, the next batch begins there and repeats what was read. A batch that is still to
+    run is refused by the source; Kafka's refuses it unless `failOnDataLoss` is false.
+    """
+    if (start.kafka is None) != (end.kafka is None):
+        yield finding("offset-damaged", path, f"source {start.source_id} changed its form")
+        return
+    was, now = _counter(start.opaque), _counter(end.opaque)
+    if was is not None and now is not None and now < was:
+        effect = Effect.FAILS if runs_again else Effect.WRONG
+        detail = f"source {start.source_id}: {now} after {was}"
+        yield finding("offset-backwards", path, detail, effect=effect)
+    effect = Effect.UNKNOWN if runs_again else Effect.WRONG
+    for topic, partitions in (start.kafka or {}).items():
+        for partition, offset in partitions.items():
+            reached = (end.kafka or {}).get(topic, {}).get(partition)
+            place = f"{topic}-{partition}"
+            if reached is None:
+                detail = f"{place} is in the batch before and not in this one"
+                yield finding("offset-backwards", path, detail, effect=effect)
+            elif reached < offset:
+                detail = f"{place}: {reached} after {offset}"
+                yield finding("offset-backwards", path, detail, effect=effect)
+
+
+def _counter(opaque: Any) -> int | None:
+    """The number that only grows in the offsets of the rate and file sources; None of others."""
+    if isinstance(opaque, dict) and len(opaque) <= 2:  # noqa: PLR2004  a number and a time
+        opaque = opaque.get("offset", opaque.get("logOffset"))
+    return opaque if isinstance(opaque, int) and not isinstance(opaque, bool) else None
+
+
+def _conf(
+    path: str, before: OffsetsEntry, last: OffsetsEntry, *, has_state: bool
+) -> Iterator[Finding]:
+    for key, value in last.conf.items():
+        was = before.conf.get(key, value)
+        if was == value:
+            continue
+        detail = f"{key} is {value} after {was}"
+        if key == PARTITIONS_CONF and has_state:
+            yield finding("partitions-changed", path, detail)
+        elif has_state and key != CODEC_CONF:  # a file of the other codec is found on loading
+            yield finding("pinned-conf-changed", path, detail, effect=Effect.UNKNOWN)
+        else:
+            severity = Severity.WARNING
+            yield finding(
+                "pinned-conf-changed", path, detail, effect=Effect.STARTS, severity=severity
+            )
+    lost = sorted(set(before.conf) - set(last.conf))
+    if lost:
+        detail = f"{len(lost)} pinned settings are gone, such as {lost[0]}"
+        yield finding("pinned-conf-changed", path, detail, effect=Effect.UNKNOWN)

@@ -1,0 +1,244 @@
+"""The state against the logs: every store of every partition at the version a start needs.
+
+Follows `StateStoreId`, `StatefulOperatorStateInfo` and `IncrementalExecution` (what must be there),
+and `loading` (whether it can be loaded).
+"""
+
+from collections.abc import Iterator
+
+from streamctl.checkpoint import layout
+from streamctl.checkpoint.findings import Finding, finding
+from streamctl.checkpoint.kinds import Effect, Severity
+from streamctl.checkpoint.loading import Loader
+from streamctl.checkpoint.operator import OperatorMetadata, parse_schema
+from streamctl.checkpoint.state import (
+    CODEC_CONF,
+    Operator,
+    Store,
+    is_rocksdb,
+    partition_count,
+    read_operator_metadata,
+    scan,
+)
+from streamctl.checkpoint.verify_logs import Logs, attempt
+
+_CODECS = frozenset({"lz4", "zstd", "snappy", "lzf"})
+_FORMAT_2 = 2
+_JOIN_STORES = tuple(
+    f"{side}-{kind}"
+    for side in ("left", "right")
+    for kind in ("keyToNumValues", "keyWithIndexToValue")
+)
+_SINCE_4_0 = "spark.sql.streaming.stateStore.encodingFormat"
+
+
+def look(logs: Logs, *, reading: bool = True) -> tuple[tuple[Operator, ...], list[Finding]]:
+    """Check the state for the next start.
+
+    Args:
+        logs: of `verify_logs.look`.
+        reading: decode what the start loads; otherwise names and lengths only.
+
+    Raises:
+        FileNotFoundError: a file vanished since the listing.
+    """
+    operators = scan(logs.files) if logs.has_state else ()
+    found: list[Finding] = []
+    if not operators:
+        found += _gone(logs)
+    for operator in operators:
+        found += _operator(logs, operator, reading=reading)
+    found += _missing_operators(logs, operators)
+    return operators, found
+
+
+def _gone(logs: Logs) -> Iterator[Finding]:
+    if logs.start is None or logs.start.batch_id == 0:
+        return
+    detail = "there is no state directory with an operator in it"
+    if logs.has_state or (logs.commit is not None and logs.commit.state_unique_ids):
+        yield finding("state-gone", layout.STATE, detail)
+    elif logs.last is not None and logs.last.watermark_ms > 0:
+        yield finding("state-perhaps-gone", layout.STATE, detail)
+
+
+def _missing_operators(logs: Logs, operators: tuple[Operator, ...]) -> Iterator[Finding]:
+    if not operators:
+        return
+    there = {operator.operator_id for operator in operators}
+    wanted = set(range(max(there) + 1))
+    if logs.commit is not None and logs.commit.state_unique_ids:
+        wanted |= set(logs.commit.state_unique_ids)
+    for number in sorted(wanted - there):
+        path = f"{layout.STATE}/{number}"
+        yield finding("operator-missing", path, f"operator {number} has no directory")
+
+
+def _operator(logs: Logs, operator: Operator, *, reading: bool) -> Iterator[Finding]:
+    found: list[Finding] = []
+    metadata = _metadata(logs, operator, found)
+    yield from found
+    yield from _places(logs, operator, metadata)
+    yield from _schemas(logs, operator, metadata)
+    conf = logs.last.conf if logs.last else {}
+    codec = conf.get(CODEC_CONF, "")
+    loader = Loader(logs.files, codec=codec if codec in _CODECS else "", reading=reading)
+    count = partition_count(conf)
+    for store in operator.stores:
+        in_use = count is None or store.partition_id < count
+        yield from _strays(logs, store)
+        if in_use and logs.start is not None:
+            yield from _store(logs, store, loader)
+
+
+def _metadata(logs: Logs, operator: Operator, found: list[Finding]) -> OperatorMetadata | None:
+    path = layout.join(operator.path, layout.OPERATOR_METADATA)
+    metadata = attempt(
+        found,
+        "operator-metadata-damaged",
+        f"{path}/metadata",
+        lambda: read_operator_metadata(logs.files, operator),
+    )
+    if metadata is None and not found:
+        detail = f"operator {operator.operator_id} has no metadata file"
+        if _writes_metadata(logs):
+            found.append(finding("operator-metadata-missing", path, detail))
+    return metadata
+
+
+def _writes_metadata(logs: Logs) -> bool:
+    """True when Spark 4.0 or later planned the last batch: it pins settings that 3.5 has not."""
+    return logs.last is not None and _SINCE_4_0 in logs.last.conf
+
+
+def _places(logs: Logs, operator: Operator, metadata: OperatorMetadata | None) -> Iterator[Finding]:
+    """Partition directories, and the stores in each."""
+    if logs.start is None or logs.start.state_version == 0:
+        return
+    count = partition_count(logs.last.conf) if logs.last else None
+    for number in sorted(set(range(count or 0)) - set(operator.partitions)):
+        path = f"{operator.path}/{number}"
+        yield finding("partition-missing", path, f"partition {number} has no directory")
+    names = {store.name for store in operator.stores}
+    if names & set(_JOIN_STORES):
+        names |= set(_JOIN_STORES)
+    elif metadata is not None:
+        names |= {info.name for info in metadata.stores}
+    present = {(store.partition_id, store.name) for store in operator.stores}
+    for number in operator.partitions:
+        if count is not None and number >= count:
+            continue
+        for name in sorted(names):
+            if (number, name) not in present:
+                path = layout.join(operator.path, str(number), name)
+                yield finding("store-missing", path, f"partition {number} has no store {name}")
+
+
+def _schemas(
+    logs: Logs, operator: Operator, metadata: OperatorMetadata | None
+) -> Iterator[Finding]:
+    """The schema files that a start compares the query with."""
+    if logs.start is None or logs.start.state_version == 0:
+        return
+    found: list[Finding] = []
+    if metadata is not None and metadata.version >= _FORMAT_2:
+        for store in metadata.stores:
+            for place in store.schema_paths[-1:]:
+                folder = layout.join(operator.path, layout.STATE_SCHEMA, store.name)
+                _schema(logs, found, f"{folder}/{place.rpartition('/')[2]}", effect=Effect.FAILS)
+    else:
+        for at in operator.stores:
+            if at.partition_id == 0:
+                path = layout.join(at.path, layout.OPERATOR_METADATA, "schema")
+                _schema(logs, found, path, effect=Effect.STARTS)
+    yield from found
+
+
+def _schema(logs: Logs, found: list[Finding], path: str, *, effect: Effect) -> None:
+    try:
+        attempt(
+            found, "schema-damaged", path, lambda: parse_schema(logs.files.read(path), name=path)
+        )
+    except FileNotFoundError:
+        found.append(finding("schema-missing", path, f'"{path}" is missing', effect=effect))
+
+
+def _strays(logs: Logs, store: Store) -> Iterator[Finding]:
+    """Names that end like state and have no version: a listing in Spark trips over them."""
+    rocksdb = is_rocksdb(store)
+    unique = logs.commit is not None and bool(logs.commit.state_unique_ids)
+    for name in sorted(store.names):
+        if name.startswith(".") or layout.state_file(name) is not None:
+            continue
+        if not name.endswith(layout.STATE_SUFFIXES):
+            continue
+        fatal = name.endswith(".zip") if rocksdb else name.endswith(".snapshot")
+        fatal = fatal and not unique
+        detail = f'"{name}" has no version for a name'
+        yield finding(
+            "state-stray-file",
+            layout.join(store.path, name),
+            detail,
+            effect=Effect.FAILS if fatal else Effect.STARTS,
+            severity=Severity.ERROR if fatal else Severity.NOTE,
+        )
+
+
+def _store(logs: Logs, store: Store, loader: Loader) -> Iterator[Finding]:
+    start = logs.start
+    if start is None:
+        return
+    mixed = _mixed(logs, store)
+    if mixed is not None:
+        yield mixed
+        return
+    unique_id = None
+    if logs.commit is not None and logs.commit.state_unique_ids:
+        unique_id = _unique_id(logs, store)
+        if unique_id is None and start.state_version > 0:
+            detail = f"the commit has no id for {store.path}"
+            yield finding("commit-ids-lost", f"{layout.COMMITS}/{logs.committed[-1]}", detail)
+            return
+    yield from _ahead(store, start.planned, by_id=unique_id is not None)
+    yield from loader.check(store, start.state_version, unique_id)
+
+
+def _mixed(logs: Logs, store: Store) -> Finding | None:
+    """Files of the other format beside those that the commit log promises."""
+    named = next((file for file in store.files if file.unique_id is not None), None)
+    if named is None or logs.commit is None or logs.commit.state_unique_ids:
+        return None
+    if logs.commit.version >= _FORMAT_2:
+        detail = "the commit log is of format 2 and has no ids"
+        return finding("commit-ids-lost", f"{layout.COMMITS}/{logs.committed[-1]}", detail)
+    detail = f'"{named.name}" has a unique id, and the commit log is of format 1'
+    return finding("state-format-mixed", layout.join(store.path, named.name), detail)
+
+
+def _unique_id(logs: Logs, store: Store) -> str | None:
+    ids = (logs.commit.state_unique_ids if logs.commit else None) or {}
+    partitions = ids.get(store.operator_id, ())
+    if store.partition_id >= len(partitions):
+        return None
+    stores = partitions[store.partition_id]
+    if store.name == layout.DEFAULT_STORE:
+        place = 0
+    else:
+        place = _JOIN_STORES.index(store.name) if store.name in _JOIN_STORES else 0
+    return stores[place] if place < len(stores) else None
+
+
+def _ahead(store: Store, planned: int, *, by_id: bool) -> Iterator[Finding]:
+    """State of batches after the newest planned one: the logs were cut back alone."""
+    beyond = [file for file in store.files if file.version > planned + 1]
+    if beyond:
+        path = layout.join(store.path, beyond[-1].name)
+        detail = f"version {beyond[-1].version}, and batch {planned} is the newest planned"
+        harmless = by_id or all(file.kind == "zip" for file in store.files)
+        yield finding(
+            "state-ahead",
+            path,
+            detail,
+            effect=Effect.STARTS if harmless else Effect.WRONG,
+            severity=Severity.WARNING if harmless else Severity.ERROR,
+        )

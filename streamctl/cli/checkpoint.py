@@ -1,0 +1,135 @@
+"""`streamctl checkpoint`: read any Spark checkpoint without Spark."""
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from streamctl.cli.checkpoint_views import (
+    diff_view,
+    history_view,
+    inspect_view,
+    verify_view,
+)
+from streamctl.cli.command import Here, command
+
+if TYPE_CHECKING:
+    from streamctl.checkpoint.findings import Finding
+    from streamctl.checkpoint.reader import Checkpoint
+
+app = typer.Typer(
+    name="checkpoint", help="Read any Spark checkpoint, without Spark.", no_args_is_help=True
+)
+
+_Path = Annotated[
+    str,
+    typer.Argument(metavar="[PATH]", help="Path or URL; default: this job's.", show_default=False),
+]
+_Query = Annotated[str, typer.Option("--query", help="Which query of the job.", show_default=False)]
+
+
+class LevelChoice(StrEnum):
+    """How much `verify` reads."""
+
+    FAST = "fast"
+    DEEP = "deep"
+
+
+def _open(here: Here, path: str, query: str) -> "Checkpoint":
+    from streamctl.checkpoint.find import find
+
+    return find(path or here.settings().checkpoint.location, query=query)
+
+
+@command(app, "inspect", view=inspect_view)
+def inspect_command(
+    here: Here,
+    path: _Path = "",
+    *,
+    query: _Query = "",
+    batch: Annotated[
+        int | None, typer.Option("--batch", help="Show this batch.", min=0, show_default=False)
+    ] = None,
+    state: Annotated[bool, typer.Option("--state", help="Count keys per partition.")] = False,
+) -> Any:
+    """Show position, sources, watermark, settings, operators, state, the way back."""
+    from streamctl.checkpoint.inspect import inspect
+
+    checkpoint = _open(here, path, query)
+    return inspect(checkpoint, batch_id=batch, state=state, now=datetime.now(UTC))
+
+
+@command(app, "history", view=history_view)
+def history_command(
+    here: Here,
+    path: _Path = "",
+    *,
+    query: _Query = "",
+    batches: Annotated[int, typer.Option("--batches", "-n", help="How many.", min=1)] = 20,
+) -> Any:
+    """Show the last batches: when, how far, how long."""
+    from streamctl.checkpoint.history import history
+
+    return history(_open(here, path, query), batches=batches)
+
+
+@command(app, "verify", view=verify_view)
+def verify_command(
+    here: Here,
+    path: _Path = "",
+    *,
+    query: _Query = "",
+    level: Annotated[
+        LevelChoice, typer.Option("--level", help="Read what a start needs, or all.")
+    ] = LevelChoice.FAST,
+    sink: Annotated[
+        str, typer.Option("--sink", help="Output of a file sink, to compare.", show_default=False)
+    ] = "",
+    kafka: Annotated[bool, typer.Option("--kafka", help="Compare with the broker.")] = False,
+) -> Any:
+    """Find what stops Spark from starting, or makes it wrong."""
+    from streamctl.checkpoint.verify import Level, verify
+
+    checkpoint = _open(here, path, query)
+    more = (lambda logs: _compare(here, logs)) if kafka else None
+    return verify(checkpoint, level=Level(level.value), sink=sink, more=more)
+
+
+def _compare(here: Here, logs: Any) -> "list[Finding]":
+    from streamctl.checkpoint.verify_kafka import check_kafka
+    from streamctl.kafka.client import Broker
+
+    settings = here.settings().kafka
+    with Broker(
+        settings.bootstrap_servers,
+        options=settings.options,
+        timeout_seconds=settings.timeout_seconds,
+    ) as broker:
+        return check_kafka(logs, broker.watermarks)
+
+
+@command(app, "diff", view=diff_view)
+def diff_command(
+    here: Here,
+    before: Annotated[str, typer.Argument(metavar="A", help="PATH, PATH@BATCH or BATCH.")],
+    after: Annotated[str, typer.Argument(metavar="B", help="The same.")],
+    *,
+    query: _Query = "",
+) -> Any:
+    """Show what changed between two batches or two checkpoints."""
+    from streamctl.checkpoint.diff import diff
+
+    first, first_batch = _side(before)
+    second, second_batch = _side(after)
+    old = _open(here, first, query)
+    new = _open(here, second or first, query)
+    return diff(old, new, before_batch_id=first_batch, after_batch_id=second_batch)
+
+
+def _side(text: str) -> tuple[str, int | None]:
+    """Take `PATH@BATCH`, `PATH` or `BATCH` apart."""
+    path, at, batch = text.rpartition("@")
+    if at and batch.isdecimal():
+        return path, int(batch)
+    return ("", int(text)) if text.isdecimal() else (text, None)

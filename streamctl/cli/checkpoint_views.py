@@ -1,0 +1,239 @@
+"""How reports on checkpoints are drawn. JSON is derived from the dataclasses, not from here."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from streamctl.cli.render import Facts, Line, Table, View
+from streamctl.reports import iso
+
+if TYPE_CHECKING:
+    from streamctl.checkpoint.diff import DiffReport
+    from streamctl.checkpoint.history import BatchRow, HistoryReport
+    from streamctl.checkpoint.inspect_report import InspectReport, OperatorReport
+    from streamctl.checkpoint.verify import VerifyReport
+
+_BARS = "▁▂▃▄▅▆▇█"
+_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
+
+
+def inspect_view(report: "InspectReport") -> View:
+    """Facts, then sources, operators, files."""
+    rows: list[tuple[str, object]] = [
+        ("verdict", report.verdict),
+        ("checkpoint", report.location),
+        ("query id", report.query_id or "unknown"),
+        ("planned batch", _or(report.planned_batch_id, "none yet")),
+        ("committed batch", _or(report.committed_batch_id, "none yet")),
+        ("in flight", "yes" if report.batch_in_flight else "no"),
+        ("committed", _ago(report.committed_age_seconds)),
+        ("watermark", _watermark(report)),
+        (
+            "log versions",
+            f"offsets {report.offset_log_version}, commits {report.commit_log_version}",
+        ),
+        ("state format", _or(report.state_format_version, "no state")),
+        ("growth per batch", _bytes(report.growth_bytes_per_batch)),
+        ("rewind", _rewind(report)),
+        ("calls", report.filesystem_calls),
+        *(("unknown", line) for line in report.unknown),
+    ]
+    offsets = [
+        (source.source_id, part.topic, part.partition, part.start_offset, part.end_offset)
+        for source in report.sources
+        for part in source.partitions
+    ]
+    others = [
+        (source.source_id, source.kind, str(source.offset))
+        for source in report.sources
+        if source.kind != "kafka"
+    ]
+    return [
+        Facts(rows=rows),
+        Table(
+            columns=("source", "topic", "partition", "from", "up to"),
+            rows=offsets,
+            right=frozenset({2, 3, 4}),
+            title=f"Offsets of batch {report.batch_id}",
+        ),
+        Table(columns=("source", "kind", "offset"), rows=others),
+        Table(
+            columns=(
+                "operator",
+                "name",
+                "provider",
+                "stores",
+                "partitions",
+                "size",
+                "skew",
+                "keys",
+            ),
+            rows=[_operator(item) for item in report.operators],
+            right=frozenset({0, 4, 5, 6, 7}),
+        ),
+        Table(
+            columns=("files", "number", "size"),
+            rows=[(kind.kind, kind.files, _bytes(kind.size_bytes)) for kind in report.files],
+            right=frozenset({1, 2}),
+        ),
+        Table(columns=("pinned setting", "value"), rows=sorted(report.conf.items())),
+    ]
+
+
+def _operator(item: "OperatorReport") -> tuple[object, ...]:
+    return (
+        item.operator_id,
+        item.name or "unknown",
+        item.provider,
+        ", ".join(item.stores),
+        item.partitions,
+        _bytes(item.size_bytes),
+        item.skew,
+        "not counted" if item.keys is None else item.keys,
+    )
+
+
+def _watermark(report: "InspectReport") -> str:
+    if report.watermark is None or report.watermark_behind_seconds is None:
+        return "none yet"
+    return f"{iso(report.watermark)}, {_span(report.watermark_behind_seconds)} behind now"
+
+
+def _rewind(report: "InspectReport") -> str:
+    back = report.rewind
+    if back.oldest_batch_id is None:
+        return f"not possible: {back.reason}"
+    return f"{back.batches} batches, to batch {back.oldest_batch_id}: {back.reason}"
+
+
+def history_view(report: "HistoryReport") -> View:
+    """One row a batch, and a line of bars of the time between commits."""
+    table = Table(
+        columns=("batch", "committed at", "records", "watermark", "took", "since previous"),
+        rows=[_batch(row) for row in report.batches],
+        right=frozenset({0, 2, 4, 5}),
+    )
+    spans = [row.since_previous_seconds or 0.0 for row in report.batches]
+    line = Line(text=f"seconds between commits: {sparkline(spans)}")
+    return [table, line] if any(spans) else [table]
+
+
+def _batch(row: "BatchRow") -> tuple[object, ...]:
+    if row.problem:
+        return (row.batch_id, row.problem, "", "", "", "")
+    moved = (
+        "" if row.advanced is None else ", ".join(f"{a.topic} {a.records}" for a in row.advanced)
+    )
+    return (
+        row.batch_id,
+        _time(row.committed_at) if row.committed else "in flight",
+        moved,
+        _time(row.watermark),
+        _span(row.duration_seconds),
+        _span(row.since_previous_seconds),
+    )
+
+
+def sparkline(values: Sequence[float]) -> str:
+    """A bar for each value, the greatest the tallest."""
+    top = max(values, default=0.0)
+    if top <= 0:
+        return _BARS[0] * len(values)
+    return "".join(_BARS[min(7, max(0, round(value / top * 7)))] for value in values)
+
+
+def verify_view(report: "VerifyReport") -> View:
+    """The verdict, then one row a finding."""
+    next_batch = "the first" if report.next_batch_id is None else report.next_batch_id
+    facts = Facts(
+        rows=[
+            ("verdict", report.verdict),
+            ("next start", _FORECASTS[report.forecast.value]),
+            ("checkpoint", report.location),
+            ("query id", report.query_id or "unknown"),
+            ("next batch", next_batch),
+            ("level", report.level.value),
+        ]
+    )
+    rows = [
+        (item.severity.value, item.code, item.path, item.detail, item.condition, item.hint)
+        for item in report.findings
+    ]
+    columns = ("severity", "code", "file", "seen", "Spark says", "remedy")
+    return [facts, Table(columns=columns, rows=rows)]
+
+
+_FORECASTS = {
+    "starts": "starts",
+    "fails": "fails",
+    "starts_wrong": "starts, and is wrong",
+    "unknown": "cannot be told",
+}
+
+
+def diff_view(report: "DiffReport") -> View:
+    """Facts, then what differs."""
+    facts = Facts(
+        rows=[
+            ("verdict", report.verdict),
+            ("from", f"batch {report.before.batch_id} of {report.before.location}"),
+            ("to", f"batch {report.after.batch_id} of {report.after.location}"),
+            ("same query", "yes" if report.same_query else "no"),
+            ("records", report.records),
+            ("time between", _span(report.seconds)),
+            *(("unknown", line) for line in report.unknown),
+        ]
+    )
+    offsets = [(c.topic, c.partition, c.before, c.after) for c in report.partitions]
+    values = [
+        (kind, change.name, change.before, change.after)
+        for kind, changes in (
+            ("setting", report.conf),
+            ("source", report.sources),
+            ("operator", report.operators),
+        )
+        for change in changes
+    ]
+    return [
+        facts,
+        Table(
+            columns=("topic", "partition", "from", "to"), rows=offsets, right=frozenset({1, 2, 3})
+        ),
+        Table(columns=("what", "name", "from", "to"), rows=values),
+    ]
+
+
+def _or(value: object, instead: str) -> object:
+    return instead if value is None else value
+
+
+def _time(moment: datetime | None) -> str:
+    return "" if moment is None else iso(moment)
+
+
+def _ago(seconds: float | None) -> str:
+    return "never" if seconds is None else f"{_span(seconds)} ago"
+
+
+def _span(seconds: float | None) -> str:
+    """A duration in its two greatest units."""
+    if seconds is None:
+        return ""
+    if abs(seconds) < 60:  # noqa: PLR2004  a minute
+        return f"{seconds:.1f} s"
+    left = int(abs(seconds))
+    parts: list[str] = []
+    for name, size in (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)):
+        if left >= size or parts:
+            parts.append(f"{left // size} {name}")
+            left %= size
+    return ("-" if seconds < 0 else "") + " ".join(parts[:2])
+
+
+def _bytes(size: int | None) -> str:
+    if size is None:
+        return ""
+    value, unit = float(size), 0
+    while value >= 1024 and unit < len(_UNITS) - 1:  # noqa: PLR2004  a binary unit
+        value, unit = value / 1024, unit + 1
+    return f"{size} B" if unit == 0 else f"{value:.1f} {_UNITS[unit]}"

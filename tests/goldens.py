@@ -1,0 +1,38 @@
+"""The golden checkpoints: made by real Spark (`scripts/golden`), unpacked once a run."""
+
+import functools
+import json
+import tarfile
+import tempfile
+from pathlib import Path
+
+DATA = Path(__file__).parent / "data" / "golden"
+VERSIONS = sorted(path.name[6:-7] for path in DATA.glob("spark-*.tar.xz"))
+_HELD: list[tempfile.TemporaryDirectory[str]] = []
+
+
+@functools.cache
+def unpacked(version: str) -> Path:
+    """The directory of one Spark version's checkpoints."""
+    place = tempfile.TemporaryDirectory(prefix="golden-")
+    _HELD.append(place)
+    with tarfile.open(DATA / f"spark-{version}.tar.xz") as archive:
+        archive.extractall(place.name, filter="data")
+    return Path(place.name)
+
+
+@functools.cache
+def expected(version: str) -> dict[str, dict]:
+    """What Spark itself said of each checkpoint."""
+    with tarfile.open(DATA / f"spark-{version}.tar.xz") as archive:
+        return json.load(archive.extractfile("expected.json"))
+
+
+def cases() -> list[tuple[str, str]]:
+    """Every (Spark version, flavour)."""
+    return [(version, name) for version in VERSIONS for name in expected(version)]
+
+
+def golden(version: str, name: str) -> Path:
+    """One checkpoint. Do not change it: copy it first."""
+    return unpacked(version) / name
