@@ -33,7 +33,6 @@ from streamctl.checkpoint.state import (
 from streamctl.errors import Malformed, Unsupported
 
 _READERS = {"delta": read_delta, "snapshot": read_snapshot, "changelog": read_changelog}
-_MOST_LINEAGES = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +86,10 @@ class Loader:
                 yield from self._lost_ends(store)
                 return
         first = trouble
-        if isinstance(whole, Chain) and trouble is not None and _is_base(whole, trouble):
+        # With format 2, Spark 4.2 reads no lineage where the version has a snapshot of its own, so
+        # that it knows of no older one.
+        own = unique_id is not None and isinstance(whole, Chain) and not whole.changes
+        if isinstance(whole, Chain) and trouble and _is_base(whole, trouble) and not own:
             rest = replace(store, files=tuple(f for f in store.files if f.name != trouble.name))
             if self._repairable(rest, version, unique_id):
                 path = layout.join(store.path, trouble.name)
@@ -117,25 +119,16 @@ class Loader:
         lineage = self._lineage(store, version, unique_id)
         return chain_by_lineage(store, version, unique_id, lineage)
 
-    def _lineage(self, store: Store, version: int, unique_id: str) -> list[LineageItem]:
-        """All versions before this one: each changelog knows those since its last snapshot."""
-        found: list[LineageItem] = []
-        for _ in range(_MOST_LINEAGES):
-            name = f"{version}_{unique_id}.changelog"
-            if name not in store.names:
-                break
-            try:
-                with self._files.open(layout.join(store.path, name)) as stream:
-                    items = read_lineage(stream, name=name)
-            except (Malformed, Unsupported):
-                break
-            items = tuple(item for item in items if item.version < version)
-            if not items:
-                break
-            found += items
-            oldest = min(items, key=lambda item: item.version)
-            version, unique_id = oldest.version, oldest.unique_id
-        return found
+    def _lineage(self, store: Store, version: int, unique_id: str) -> tuple[LineageItem, ...]:
+        """The versions since the snapshot that the writer had begun with."""
+        name = f"{version}_{unique_id}.changelog"
+        if name not in store.names:
+            return ()
+        try:
+            with self._files.open(layout.join(store.path, name)) as stream:
+                return read_lineage(stream, name=name)
+        except (Malformed, Unsupported):
+            return ()
 
     def _load(self, store: Store, whole: Chain) -> Trouble | None:
         for file in whole.files:
