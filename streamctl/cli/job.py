@@ -181,7 +181,7 @@ def _status_view(report: "StatusReport") -> View:
     if report.failure:
         facts.append(("last error", f"{report.failure.failure_class}: {report.failure.message}"))
         facts.append(("remedy", report.failure.hint))
-    columns = ("query", "planned", "committed", "rows", "rows/s", "batch ms", "late", "rejected")
+    columns = ("query", "planned", "committed", "rows", "rows/s", "ms", "late", "rejected")
     table = Table(
         columns=columns,
         rows=[_query_row(query) for query in report.queries],

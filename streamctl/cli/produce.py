@@ -98,7 +98,11 @@ def produce(
     start_time: Annotated[
         datetime | None,
         typer.Option(
-            "--start-time", help="Simulated time of the first record, UTC.", rich_help_panel=_MIX
+            "--start-time",
+            help="Simulated time of the first record, UTC.",
+            metavar="TIME",
+            formats=["%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d"],
+            rich_help_panel=_MIX,
         ),
     ] = None,
     event_rate: Annotated[

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 from streamctl.errors import StreamctlError
 from streamctl.reports import Check, Verdict, as_json
@@ -144,7 +144,8 @@ def _table(block: Table) -> Any:
         title=block.title or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False
     )
     for index, name in enumerate(block.columns):
-        grid.add_column(name, justify="right" if index in block.right else "left", overflow="fold")
+        justify: Literal["left", "right"] = "right" if index in block.right else "left"
+        grid.add_column(name, justify=justify, overflow="fold", no_wrap=index == 0)
     for row in block.rows:
         grid.add_row(*(_cell(cell) for cell in row))
     return grid

@@ -10,11 +10,11 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self
 
 from streamctl.errors import BrokerUnreachable, SettingsInvalid, StreamctlError, TopicNotFound
+from streamctl.kafka.model import Record, TopicReport
 from streamctl.kafka.options import to_librdkafka
 
 if TYPE_CHECKING:
@@ -30,42 +30,10 @@ _UNREACHABLE = {
     "REQUEST_TIMED_OUT", "_MSG_TIMED_OUT", "NETWORK_EXCEPTION", "BROKER_NOT_AVAILABLE",
     "_TIMED_OUT_QUEUE", "_WAIT_COORD", "SASL_AUTHENTICATION_FAILED",
 }  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TopicReport:
-    """One topic as the cluster tells it.
-
-    Attributes:
-        name: of the topic.
-        topic_id: Kafka's own id: another one under the same name is another topic. None where
-            the broker tells none (before Kafka 2.8).
-        partitions: how many.
-        leaderless: partitions that nobody leads at the moment, which cannot be read.
-    """
-
-    name: str
-    topic_id: str | None
-    partitions: int
-    leaderless: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
-    """One record as it lies in Kafka.
-
-    Attributes:
-        timestamp_ms: CreateTime or LogAppendTime, as the topic is configured; -1 if none.
-        headers: in order; a value may be None.
-    """
-
-    topic: str
-    partition: int
-    offset: int
-    timestamp_ms: int
-    key: bytes | None
-    value: bytes | None
-    headers: tuple[tuple[str, bytes | None], ...] = ()
+_LEADERSHIP = {
+    "NOT_LEADER_FOR_PARTITION", "LEADER_NOT_AVAILABLE", "FENCED_LEADER_EPOCH",
+    "UNKNOWN_LEADER_EPOCH", "OFFSET_NOT_AVAILABLE", "PREFERRED_LEADER_NOT_AVAILABLE",
+}  # fmt: skip
 
 
 class Broker:
@@ -158,11 +126,8 @@ class Broker:
         """
         from confluent_kafka.admin import OffsetSpec
 
-        partitions = range(self.topic(topic).partitions)
-        earliest = self._ask_offsets(topic, partitions, OffsetSpec.earliest())
-        latest = self._ask_offsets(topic, partitions, OffsetSpec.latest())
-        low, high = earliest(), latest()
-        return {p: (low[p].offset, high[p].offset) for p in partitions}
+        low, high = self._offsets(topic, OffsetSpec.earliest(), OffsetSpec.latest())
+        return {p: (low[p].offset, high[p].offset) for p in low}
 
     def offsets_for_time(self, topic: str, moment: datetime) -> dict[int, int | None]:
         """Return partition -> offset of the first record at or after a moment, or None.
@@ -171,10 +136,9 @@ class Broker:
         """
         from confluent_kafka.admin import OffsetSpec
 
-        partitions = range(self.topic(topic).partitions)
         spec = OffsetSpec.for_timestamp(int(moment.astimezone(UTC).timestamp() * 1000))
-        found = self._ask_offsets(topic, partitions, spec)()
-        return {p: found[p].offset if found[p].offset >= 0 else None for p in partitions}
+        (found,) = self._offsets(topic, spec)
+        return {p: answer.offset if answer.offset >= 0 else None for p, answer in found.items()}
 
     def create_topic(
         self,
@@ -302,6 +266,24 @@ class Broker:
             reason = re.sub(r"^\S+/\w+: ", "", error.str())
             self._last_error = re.sub(r" \(after \d+ms in state [^)]*\)$", "", reason)
 
+    def _offsets(self, topic: str, *specs: Any) -> list[dict[int, Any]]:
+        """Return the answers for all partitions, one dict a spec.
+
+        While the leadership of a partition changes it is asked again, with fresh metadata.
+        """
+        deadline = time.monotonic() + self.timeout_seconds
+        while True:
+            partitions = range(self.topic(topic).partitions)
+            waiting = [self._ask_offsets(topic, partitions, spec) for spec in specs]
+            try:
+                return [answer() for answer in waiting]
+            except _Transient:
+                if time.monotonic() > deadline:
+                    raise
+            time.sleep(0.05)
+            with suppress(Exception):
+                self._admin().list_topics(topic, timeout=1)
+
     def _ask_offsets(
         self, topic: str, partitions: Sequence[int], spec: Any
     ) -> Callable[[], dict[int, Any]]:
@@ -340,8 +322,9 @@ class Broker:
             return _AlreadyThere(f'topic "{topic}" exists')
         if name in _UNREACHABLE:
             return self._unreachable(error.str())
+        kind = _Transient if error.retriable() or name in _LEADERSHIP else StreamctlError
         about = f' about topic "{topic}"' if topic else ""
-        return StreamctlError(f"Kafka at {self.servers} says{about}: {error.str()} ({name})")
+        return kind(f"Kafka at {self.servers} says{about}: {error.str()} ({name})")
 
     def _unreachable(self, reason: str) -> BrokerUnreachable:
         if self._admin_client is not None:
@@ -376,6 +359,10 @@ class Broker:
             if time.monotonic() > deadline:
                 raise self._unreachable(f'the change of topic "{topic}" did not show')
             time.sleep(0.02)
+
+
+class _Transient(StreamctlError):
+    """The same question may be answered a moment later."""
 
 
 class _AlreadyThere(StreamctlError):

@@ -169,7 +169,7 @@ def _disk(subject: Subject) -> str:
         store = Store.open(location)
         if not store.is_local:
             continue
-        free = shutil.disk_usage(store.path).free
+        free = shutil.disk_usage(_existing(Path(store.path))).free
         if free < least:
             raise StorageFailed(
                 f'"{store.path}" has {free >> 20:,} MiB free, and {least >> 20:,} MiB is the least',
@@ -177,6 +177,11 @@ def _disk(subject: Subject) -> str:
             )
         seen.append(free)
     return f"{min(seen) >> 20:,} MiB free" if seen else "not on a local disk"
+
+
+def _existing(path: Path) -> Path:
+    """The path, or the nearest directory above it that is there."""
+    return next(place for place in (path, *path.parents) if place.exists())
 
 
 def _broker(subject: Subject) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from streamctl.errors import Busy, DeadlinePassed, ExitCode, StreamctlError
+from streamctl.errors import Busy, DeadlinePassed, ExitCode, Interrupted, StreamctlError
 from streamctl.lifecycle.checks import Subject, run_until_failure
 from streamctl.lifecycle.status import is_supervised
 from streamctl.reports import Check, Event, OnEvent, Verdict, ignore
@@ -81,9 +81,15 @@ def start(
     finally:
         os.close(lock)  # the supervisor's copy keeps the lock
     on_event(Event(message=f"supervisor started, process {supervisor.pid}"))
-    status = _await_status(run, supervisor)
-    if wait:
-        status = _await_ready(run, settings, on_event=on_event)
+    try:
+        status = _await_status(run, supervisor)
+        if wait:
+            status = _await_ready(run, settings, on_event=on_event)
+    except KeyboardInterrupt:
+        raise Interrupted(
+            "interrupted while waiting; the job goes on starting",
+            hint="`streamctl status` tells how far it is, `streamctl stop` ends it.",
+        ) from None
     return _report(status, Started.STARTED, waited=wait, began=began, checks=checks)
 
 

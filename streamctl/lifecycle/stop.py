@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from streamctl.checkpoint.journal import whoami
 from streamctl.checkpoint.reader import Checkpoint
-from streamctl.errors import CheckpointNotFound, DeadlinePassed, ExitCode, JobNotFound
+from streamctl.errors import CheckpointNotFound, DeadlinePassed, ExitCode, Interrupted, JobNotFound
 from streamctl.lifecycle.status import is_supervised, query_names
 from streamctl.reports import Event, OnEvent, Verdict, ignore
 from streamctl.rundir import RunDirectory, Status, StopRequest
@@ -100,7 +100,13 @@ def stop(
     )
     run.write(request)
     on_event(Event(message="stopping" if now_at_once else "waiting for the running batches"))
-    _wait(lambda: not is_supervised(run), seconds=deadline_seconds + SLACK_SECONDS)
+    try:
+        _wait(lambda: not is_supervised(run), seconds=deadline_seconds + SLACK_SECONDS)
+    except KeyboardInterrupt:
+        raise Interrupted(
+            "interrupted while waiting; the job goes on stopping",
+            hint="`streamctl status` tells how far it is.",
+        ) from None
     outcome = Outcome.INTERRUPTED if now_at_once else _outcome(run)
     return _report(run, outcome, began)
 

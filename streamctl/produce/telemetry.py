@@ -82,7 +82,7 @@ class Telemetry:
         keys, values = [], []
         reasons, devices, event, created = array("B"), array("I"), array("q"), array("q")
         draw, bits, clock = self._random.random, self._random.getrandbits, self._clock
-        some_flawed = self._thresholds[-1]
+        some_flawed, before, text = self._thresholds[-1], NO_TIME, b""
         heads, tails, all_keys = self._heads, self._tails, self._keys
         for sequence in range(self._next, self._next + size):
             now = clock(sequence)
@@ -93,7 +93,9 @@ class Telemetry:
             if chance < some_flawed:
                 reason, at, value = self._special(chance, now, device, body, sequence)
             else:
-                value = heads[device] + self._time(now) + tails[body] + b"%d}" % sequence
+                if now != before:
+                    before, text = now, self._time(now)
+                value = heads[device] + text + tails[body] + b"%d}" % sequence
             keys.append(all_keys[device])
             values.append(value)
             reasons.append(reason)

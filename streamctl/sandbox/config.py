@@ -34,6 +34,9 @@ _DEFAULTS = {
     "share.coordinator.state.topic.num.partitions": "1",
     "group.initial.rebalance.delay.ms": "0",
     "log.retention.check.interval.ms": "10000",
+    "log.retention.ms": "-1",  # records of simulated time are older than any retention
+    "log.retention.bytes": str(2**30),  # a partition
+    "log.segment.bytes": str(2**27),
     "broker.session.timeout.ms": "3000",  # a start after a crash waits for the old session's end
     "broker.heartbeat.interval.ms": "500",
 }

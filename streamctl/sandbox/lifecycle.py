@@ -5,6 +5,7 @@ over `down` and `up`, so that clients find it again.
 """
 
 import fcntl
+import os
 import random
 import shutil
 import signal
@@ -25,7 +26,8 @@ from streamctl.errors import (
     StreamctlError,
 )
 from streamctl.jars import KAFKA_VERSION, cache_directory
-from streamctl.kafka.client import Broker, TopicReport
+from streamctl.kafka.client import Broker
+from streamctl.kafka.model import TopicReport
 from streamctl.reports import Event, OnEvent, Verdict, as_json, ignore
 from streamctl.rundir import read_file, replace_file
 from streamctl.sandbox import process
@@ -209,16 +211,22 @@ def _start(wanted: Launch, *, before: Note | None, port: int | None, on_event: O
         )
     ports = [port, None] if before is None else [port or before.port, before.controller_port]
     chosen = [number if number and _is_free(number) else _free_port() for number in ports]
+    while chosen[1] == chosen[0]:
+        chosen[1] = _free_port()
     pid = launch(wanted, port=chosen[0], controller_port=chosen[1], on_event=on_event)
-    note = Note(
-        kafka_version=KAFKA_VERSION,
-        port=chosen[0],
-        controller_port=chosen[1],
-        pid=pid,
-        process_started=process.start_time(pid) or 0.0,
-        started_at=datetime.now(UTC),
-    )
-    _write(wanted.directory, note)
+    try:
+        note = Note(
+            kafka_version=KAFKA_VERSION,
+            port=chosen[0],
+            controller_port=chosen[1],
+            pid=pid,
+            process_started=process.start_time(pid) or 0.0,
+            started_at=datetime.now(UTC),
+        )
+        _write(wanted.directory, note)
+    except BaseException:  # without a note nobody would find it again
+        os.kill(pid, signal.SIGKILL)
+        raise
     return note
 
 

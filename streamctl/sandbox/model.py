@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 
-from streamctl.kafka.client import TopicReport
+from streamctl.kafka.model import TopicReport
 from streamctl.reports import Verdict
 
 

@@ -1,33 +1,31 @@
 """One real broker for the session, and projects that run the installed program."""
 
-import json
-import os
-import signal
-import subprocess
-import sys
-import time
 import uuid
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from streamctl.job.launcher import kill, session_members
 from streamctl.kafka.client import Broker
-from streamctl.rundir import RunDirectory, Status
 from streamctl.sandbox import lifecycle as sandbox
-
-REPOSITORY = Path(__file__).parents[2]
+from tests.harness import Project
 
 
 @pytest.fixture(scope="session")
-def kafka(tmp_path_factory) -> Iterator[str]:
-    """Bootstrap servers of a broker that only this session uses."""
+def kafka_directory(tmp_path_factory) -> Iterator[Path]:
+    """Directory of a broker that only this session uses; who ends it must start it again."""
     directory = tmp_path_factory.mktemp("sandbox")
-    yield sandbox.up(directory=directory).bootstrap_servers
-    sandbox.down(directory=directory)
+    sandbox.up(directory=directory, timeout_seconds=120)
+    yield directory
+    sandbox.reset(directory=directory)
+
+
+@pytest.fixture(scope="session")
+def kafka(kafka_directory) -> str:
+    """Bootstrap servers of that broker."""
+    servers = sandbox.status(directory=kafka_directory).bootstrap_servers
+    assert servers is not None
+    return servers
 
 
 @pytest.fixture(scope="session")
@@ -42,77 +40,21 @@ def topic(broker) -> str:
     return name
 
 
-@dataclass(frozen=True)
-class Answer:
-    exit_code: int
-    stdout: str
-    stderr: str
+@pytest.fixture
+def new_topic(broker) -> Iterator[Callable[..., str]]:
+    """Make topics with names of their own, and delete them afterwards."""
+    made: list[str] = []
 
-    @property
-    def data(self) -> Any:
-        return json.loads(self.stdout)["data"]
+    def make(partitions: int = 1, **config: str) -> str:
+        name = f"t-{uuid.uuid4().hex[:8]}"
+        settings = {key.replace("_", "."): value for key, value in config.items()}
+        broker.create_topic(name, partitions=partitions, config=settings)
+        made.append(name)
+        return name
 
-    @property
-    def error(self) -> Any:
-        documents = [json.loads(line) for line in self.stderr.splitlines() if line[:1] == "{"]
-        return next(document["error"] for document in documents if "error" in document)
-
-
-class Project:
-    """A directory with a `streamctl.toml`, and whatever was started from it."""
-
-    def __init__(self, directory: Path, settings: dict[str, dict[str, Any]]) -> None:
-        self.directory = directory
-        self.run = RunDirectory(directory / ".streamctl" / "default")
-        self.write(settings)
-
-    def write(self, settings: dict[str, dict[str, Any]]) -> None:
-        lines = []
-        for section, fields in settings.items():
-            lines.append(f"[{section}]")
-            lines += [f"{json.dumps(name)} = {json.dumps(v)}" for name, v in fields.items()]
-        (self.directory / "streamctl.toml").write_text("\n".join(lines) + "\n")
-
-    def spawn(self, *arguments: str, **more: Any) -> "subprocess.Popen[str]":
-        given = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True} | more
-        environ = os.environ | {"PYTHONPATH": str(REPOSITORY)} | given.pop("environ", {})
-        return subprocess.Popen(
-            [*given.pop("prefix", ()), sys.executable, "-m", "streamctl", *arguments],
-            cwd=self.directory,
-            env=environ,
-            **given,
-        )
-
-    def __call__(self, *arguments: str, timeout: float = 240, **more: Any) -> Answer:
-        process = self.spawn(*arguments, **more)
-        stdout, stderr = process.communicate(timeout=timeout)
-        return Answer(process.returncode, stdout, stderr)
-
-    def json(self, *arguments: str, **more: Any) -> Answer:
-        return self(*arguments, "-o", "json", **more)
-
-    def status(self) -> Status:
-        status = self.run.read(Status)
-        assert status is not None
-        return status
-
-    def clean(self) -> None:
-        """End what is left, by process id."""
-        status = self.run.read(Status)
-        if status is None:
-            return
-        kill_if_ours(status.supervisor_pid, "streamctl.supervisor")
-        if status.driver_pid:
-            for pid in session_members(status.driver_pid):
-                kill(pid)
-
-
-def kill_if_ours(pid: int, mark: str) -> None:
-    try:
-        if mark in Path(f"/proc/{pid}/cmdline").read_text():
-            os.kill(pid, signal.SIGKILL)
-    except (FileNotFoundError, ProcessLookupError):
-        return
+    yield make
+    for name in made:
+        broker.delete_topic(name)
 
 
 @pytest.fixture
@@ -127,12 +69,3 @@ def project(tmp_path, kafka, topic) -> Iterator[Project]:
     )
     yield made
     made.clean()
-
-
-def until(holds, *, seconds: float = 60, every: float = 0.05):
-    """The first true answer; fails when there is none in time."""
-    deadline = time.monotonic() + seconds
-    while not (answer := holds()):
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(every)
-    return answer

@@ -17,7 +17,7 @@ from streamctl.checkpoint import generations, lease
 from streamctl.checkpoint.generations import Generation
 from streamctl.checkpoint.store import Store
 from streamctl.errors import ExitCode
-from tests.integration.conftest import REPOSITORY
+from tests.harness import REPOSITORY
 
 pytestmark = pytest.mark.integration
 

@@ -1,0 +1,204 @@
+"""Whose fault it is: from the text of an exception to a class, a condition and a way out.
+
+Errors come disguised: under `foreachBatch` the true condition is only text inside the message,
+and Kafka's own are the cause of a cause. So the whole text is searched, first rule first.
+Only infrastructure is worth another attempt as it is.
+"""
+
+import re
+from dataclasses import dataclass
+
+from streamctl.rundir import FailureClass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cause:
+    """What a text tells.
+
+    Attributes:
+        condition: Spark's error condition, else the name of the exception that fits best.
+        message: one line.
+        hint: a full sentence with the way out; empty when none is known.
+    """
+
+    failure_class: FailureClass
+    condition: str
+    message: str
+    hint: str
+
+
+_CONFIGURATION = (
+    (
+        (
+            r"(?:Sasl|Ssl)AuthenticationException|SSLHandshakeException|LoginException"
+            r"|Could not find a 'KafkaClient' entry|SslAuthentication|No LoginModule"
+        ),
+        "Check `kafka.options`: security.protocol, sasl.* and ssl.* must fit the broker.",
+    ),
+    (
+        r"(?:Topic|Group|Cluster|TransactionalId)AuthorizationException",
+        "Let an administrator give the job's user access to the topic and its groups.",
+    ),
+    (
+        (
+            r"UnknownTopicOrPartitionException|InvalidTopicException|UnknownTopicIdException"
+            r"|UNKNOWN_TOPIC_OR_PARTITION|Topic \S+ not present in metadata"
+        ),
+        "Check the topic's name in `kafka.topic`, or create the topic.",
+    ),
+    (
+        (
+            r"No resolvable bootstrap urls|Invalid url in bootstrap"
+            r"|org\.apache\.kafka\.common\.config\.ConfigException|KAFKA_START_OFFSET_DOES_NOT_MATCH_ASSIGNED"
+        ),
+        "Correct the `kafka` settings that the message names.",
+    ),
+    (
+        r"AccessControlException|AccessDeniedException|Permission denied|Mkdirs failed",
+        "Give the job's user the right to write to the path that the message names.",
+    ),
+    (
+        (
+            r"DATA_SOURCE_NOT_FOUND|CANNOT_LOAD_CHECKPOINT_FILE_MANAGER|UnsupportedFileSystemException"
+            r"|No FileSystem for scheme|STATE_STORE_INVALID_CONFIG_AFTER_RESTART"
+            r"|INVALID_CONF_VALUE|requires? Java"
+        ),
+        "Correct the setting that the message names.",
+    ),
+    (
+        r"CONCURRENT_STREAM_LOG_UPDATE|_LEGACY_ERROR_TEMP_2207|Multiple streaming queries are conc",
+        "Another run writes to this checkpoint; stop it. If there is none, the logs are damaged.",
+    ),
+)
+_DATA = (
+    (
+        r"KAFKA_DATA_LOSS|Some data may have been lost|OffsetOutOfRangeException",
+        "Records are gone unread. To go on without them, set `kafka.fail_on_data_loss` to false.",
+    ),
+    (
+        (
+            r"CANNOT_LOAD_STATE_STORE|STATE_STORE_CHECKPOINT_LOCATION_NOT_EMPTY"
+            r"|STREAMING_CHECKPOINT_MISSING_METADATA_FILE|BATCH_METADATA_NOT_FOUND|MALFORMED_LOG_FILE"
+            r"|INVALID_LOG_VERSION|CHECKPOINT_FILE_CHECKSUM_VERIFICATION_FAILED"
+            r"|STREAMING_STATEFUL_OPERATOR_MISSING_STATE_DIRECTORY|STREAM_STREAM_JOIN_INCONSISTENT"
+            r"|STREAMING_UNFINISHED_REPARTITION_DETECTED|STATE_STORE_ROW_CHECKSUM"
+            r"|Incomplete log file|batch \d+ doesn't exist|Previous batch \d+ not found"
+            r"|ChecksumException|sources in the checkpoint offsets"
+        ),
+        "The checkpoint is damaged or does not fit; restore it or begin a new generation.",
+    ),
+)
+_CODE = (
+    (
+        (
+            r"STATE_STORE_(?:KEY|VALUE)_SCHEMA_NOT_COMPATIBLE|STATE_STORE_INVALID_VALUE_SCHEMA"
+            r"|STREAMING_STATEFUL_OPERATOR_NOT_MATCH|STATE_STORE_COLUMN_FAMILY_SCHEMA"
+        ),
+        "The query no longer fits its state; bring the old one back or begin a new generation.",
+    ),
+    (
+        (
+            r"AnalysisException|ParseException|UNRESOLVED_COLUMN|DATATYPE_MISMATCH|UNSUPPORTED_"
+            r"|Traceback \(most recent call last\)|PythonException|FOREACH_(?:BATCH_)?USER_FUNCTION"
+            r"|ArithmeticException|DIVIDE_BY_ZERO|CAST_INVALID_INPUT|NullPointerException"
+        ),
+        "Correct the job's code.",
+    ),
+)
+_INFRASTRUCTURE = (
+    (
+        r"OutOfMemoryError|GC overhead limit|_OUT_OF_MEMORY",
+        "Give more memory (`spark.driver_memory`) or smaller batches.",
+    ),
+    (
+        r"No space left on device|Disk quota exceeded|ENOSPC",
+        "Free space where checkpoint and output are.",
+    ),
+    (
+        (
+            r"org\.apache\.kafka\.common\.errors\.(?:Timeout|Disconnect|Network|NotLeader"
+            r"|LeaderNotAvailable|CoordinatorNotAvailable|BrokerNotAvailable|KafkaStorage"
+            r"|NotEnoughReplicas)\w*|Timeout of \d+ms expired|Timed out waiting for a node"
+            r"|Failed to (?:get|fetch) .{0,40}metadata|could not be established"
+        ),
+        "Check that the brokers are up and reachable from here.",
+    ),
+    (
+        (
+            r"ConnectException|UnknownHostException|NoRouteToHost|SocketTimeout|SocketException"
+            r"|ConnectionReset|Connection (?:reset|refused)|EOFException: End of File"
+        ),
+        "Check the network between here and the host that the message names.",
+    ),
+    (
+        (
+            r"ExecutorLostFailure|FetchFailed|Slave lost|Worker lost|SparkContext was shut down"
+            r"|Answer from Java side is empty|Py4JNetworkError|JAVA_GATEWAY_EXITED"
+        ),
+        "A process of Spark's died; its own log tells why.",
+    ),
+    (r"java\.io\.IOException|FileNotFoundException|Input/output error", ""),
+)
+
+# Order matters: what is surely wrong before what may be a consequence. Code comes last of what
+# is known, because a wrapper for user code often hides one of the others.
+_RULES = tuple(
+    (re.compile(pattern), failure_class, hint)
+    for failure_class, rules in (
+        (FailureClass.CONFIGURATION, _CONFIGURATION),
+        (FailureClass.DATA, _DATA),
+        (FailureClass.INFRASTRUCTURE, _INFRASTRUCTURE[:5]),
+        (FailureClass.CODE, _CODE),
+        (FailureClass.INFRASTRUCTURE, _INFRASTRUCTURE[5:]),
+    )
+    for pattern, hint in rules
+)
+_CONDITION = re.compile(r"\[([A-Z][A-Z0-9_]+(?:\.[A-Z0-9_]+)*)\]")
+_EXCEPTION = re.compile(r"(?:[a-z_][\w$]*\.)*([A-Z][\w$]*(?:Exception|Error|Failure))\b")
+_WRAPPERS = {"STREAM_FAILED", "FOREACH_BATCH_USER_FUNCTION_ERROR", "FOREACH_USER_FUNCTION_ERROR"}
+_MAX_MESSAGE_CHARACTERS = 400
+
+
+def classify(text: str) -> Cause:
+    """Find the cause in the whole text of an exception, causes and stack included.
+
+    An unknown text is the code's: it is not retried, and a person looks at it.
+    """
+    for pattern, failure_class, hint in _RULES:
+        if found := pattern.search(text):
+            return Cause(
+                failure_class=failure_class,
+                condition=_condition(text) or _exception(text, found.start()),
+                message=_line_at(text, found.start()),
+                hint=hint,
+            )
+    return Cause(
+        failure_class=FailureClass.CODE,
+        condition=_condition(text) or _exception(text, 0),
+        message=_line_at(text, 0),
+        hint="The log has the whole exception.",
+    )
+
+
+def _condition(text: str) -> str:
+    """The innermost condition that is not a wrapper, else the wrapper, else nothing."""
+    found = _CONDITION.findall(text)
+    inner = [name for name in found if name not in _WRAPPERS and "_" in name]
+    return str((inner or found or [""])[0])
+
+
+def _exception(text: str, position: int) -> str:
+    """The name of the exception on the line of the match, else the first of all."""
+    found = _EXCEPTION.search(_line_at(text, position)) or _EXCEPTION.search(text)
+    return found[1] if found else "unknown"
+
+
+def _line_at(text: str, position: int) -> str:
+    """The line around a position, without a stack frame's or a cause's lead-in, cut to size."""
+    start = text.rfind("\n", 0, position) + 1
+    end = text.find("\n", position)
+    line = text[start : end if end >= 0 else len(text)].strip()
+    line = line.removeprefix("Caused by: ")
+    if not line:
+        line = next((one.strip() for one in text.splitlines() if one.strip()), "no message")
+    return line[:_MAX_MESSAGE_CHARACTERS]

@@ -1,0 +1,246 @@
+"""The driver: build the session, start the queries, wait, stop, say why when it failed."""
+
+import signal
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import structlog
+from pyspark.errors import PySparkException
+from pyspark.sql.streaming.query import StreamingQuery
+
+from jobs import sinks
+from jobs.entry import load_job, options_of
+from jobs.failures import classify
+from jobs.job import Context, Job, Query
+from jobs.logs import set_up
+from jobs.progress import Listener, ProgressFile
+from jobs.requests import StopRequests
+from jobs.session import STOP_SIGNALS, Session, start_session
+from jobs.source import read_records
+from jobs.spark_query import SparkExecution, failed_query, watermark_before
+from jobs.stop import How, stop_after_batch
+from jobs.totals import read_totals
+from streamctl.errors import ExitCode, JobNotFound, SettingsInvalid
+from streamctl.rundir import Failure, FailureClass, Launch, RunDirectory
+from streamctl.settings.model import Settings
+
+_POLL_SECONDS = 0.2
+_LAST_EVENTS_SECONDS = 10.0
+
+
+def run(path: Path, *, watch_stdin: bool) -> ExitCode:
+    """Run the job that a run directory describes.
+
+    Returns:
+        DONE when it ended as asked or by itself, FAILED when `failure.json` says why.
+    """
+    directory = RunDirectory(path)
+    directory.remove(Failure)
+    settings = Settings.model_validate_json(directory.settings_file.read_text(encoding="utf-8"))
+    launch = directory.read(Launch)
+    if launch is None:
+        raise SystemExit(f'no launch.json in "{path}"')
+    log = set_up(settings.log, run_id=launch.run_id, attempt=launch.attempt)
+    requests = StopRequests(directory)
+    requests.listen_to_signals()
+    if watch_stdin:
+        requests.listen_to_stdin()
+    driver = Driver(settings=settings, launch=launch, directory=directory, log=log)
+    failure = driver.run(requests)
+    if failure is None:
+        return ExitCode.DONE
+    directory.write(failure)
+    told = f"{failure.condition}: {failure.message}"
+    log.error(
+        told,
+        failure_class=failure.failure_class.value,
+        hint=failure.hint,
+        query=failure.query,
+        batch=failure.batch_id,
+    )
+    return ExitCode.FAILED
+
+
+class Driver:
+    """One attempt."""
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        launch: Launch,
+        directory: RunDirectory,
+        log: structlog.stdlib.BoundLogger,
+    ) -> None:
+        self._settings = settings
+        self._launch = launch
+        self._directory = directory
+        self._log = log
+        self._queries: dict[str, StreamingQuery] = {}
+        self._told_end: set[str] = set()
+
+    def run(self, requests: StopRequests) -> Failure | None:
+        """Run until asked to stop, or until a query ended; None when nothing went wrong."""
+        session = None
+        try:
+            job = load_job(self._settings.job.entry)
+            options = options_of(job, self._settings.job.options)
+            session = self._start_session(requests)
+            if not requests.requested():
+                self._start_queries(session, job, options, requests)
+            self._wait(requests)
+            return self._stop(requests)
+        except (JobNotFound, SettingsInvalid) as error:
+            return self._failure(FailureClass.CONFIGURATION, error, error.message, error.hint)
+        except Exception as error:  # noqa: BLE001  (the outermost boundary)
+            return self._unexpected(error)
+        finally:
+            if session is not None:
+                session.end()
+                self._log.info("Spark is gone", reason=requests.reason or "ended by itself")
+
+    def _start_session(self, requests: StopRequests) -> Session:
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)  # Spark takes SIGINT for itself
+        try:
+            session = start_session(
+                settings=self._settings, launch=self._launch, directory=self._directory
+            )
+        finally:
+            requests.listen_to_signals()
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+        self._log.info("Spark started", version=session.spark.version, jvm_pid=session.jvm.pid)
+        return session
+
+    def _start_queries(
+        self, session: Session, job: Job, options: dict[str, str], requests: StopRequests
+    ) -> None:
+        records = read_records(session.spark, self._settings.kafka, self._launch)
+        context = Context(
+            stream=self._settings.stream,
+            dead_letter_topic=self._settings.kafka.dead_letters,
+            run_id=self._launch.run_id,
+            options=options,
+        )
+        queries = job.queries(records, context)
+        sinks.check_names(queries)
+        self._listen(session, queries, requests)
+        for query in queries:
+            self._queries[query.name] = sinks.start(
+                query, settings=self._settings, launch=self._launch
+            )
+            self._log.info("query started", query=query.name)
+
+    def _listen(self, session: Session, queries: list[Query], requests: StopRequests) -> None:
+        file = ProgressFile(
+            self._directory.progress_file,
+            max_bytes=self._settings.log.max_bytes,
+            bound={
+                "run_id": self._launch.run_id,
+                "attempt": self._launch.attempt,
+                "generation": self._launch.generation,
+            },
+        )
+        file.write("launched", queries=[query.name for query in queries], jvm_pid=session.jvm.pid)
+
+        def ended(name: str) -> None:
+            self._told_end.add(name)
+            requests.wake()
+
+        session.spark.streams.addListener(
+            Listener(
+                file=file,
+                log=self._log,
+                lateness={query.name: query.lateness for query in queries if query.lateness},
+                totals=read_totals(
+                    self._directory.progress_file, generation=self._launch.generation
+                ),
+                watermark_before=self._watermark_before,
+                on_end=ended,
+            )
+        )
+
+    def _watermark_before(self, query: str, batch_id: int) -> int | None:
+        running = self._queries.get(query)
+        return None if running is None else watermark_before(running, batch_id)
+
+    def _wait(self, requests: StopRequests) -> None:
+        while not requests.requested() and all(q.isActive for q in self._queries.values()):
+            requests.wait(_POLL_SECONDS)
+        if self._settings.stream.trigger == "once" and not requests.requested():
+            while any(q.isActive for q in self._queries.values()) and not requests.requested():
+                requests.wait(_POLL_SECONDS)
+
+    def _stop(self, requests: StopRequests) -> Failure | None:
+        running = [name for name, query in self._queries.items() if query.isActive]
+        if running:
+            self._log.info("stopping", reason=requests.reason or "a query ended")
+        executions = [SparkExecution(self._queries[name]) for name in running]
+        how = stop_after_batch(executions, stop_now=requests.now)
+        for name, way in zip(running, how, strict=True):
+            level = self._log.info if way is How.AFTER_BATCH else self._log.warning
+            level("query stopped", query=name, how=way.value)
+        self._await_last_events(requests)
+        for name, query in self._queries.items():
+            if (error := query.exception()) is not None:
+                return self._query_failure(name, query, error)
+        return None
+
+    def _await_last_events(self, requests: StopRequests) -> None:
+        """The last progress comes before the end of a query is told, on Spark's own threads."""
+        waited = 0.0
+        while not set(self._queries) <= self._told_end and waited < _LAST_EVENTS_SECONDS:
+            requests.wait(_POLL_SECONDS / 4)
+            waited += _POLL_SECONDS / 4
+
+    def _query_failure(self, name: str, query: StreamingQuery, error: Exception) -> Failure:
+        where = failed_query(query)
+        text = where.text or str(error)
+        cause = classify(text)
+        return self._failure(
+            cause.failure_class,
+            error,
+            cause.message,
+            cause.hint,
+            condition=cause.condition,
+            query=name,
+            batch_id=where.batch_id,
+            offsets=where.offsets,
+            detail=text,
+        )
+
+    def _unexpected(self, error: Exception) -> Failure:
+        import traceback
+
+        text = "".join(traceback.format_exception(error))
+        if isinstance(error, PySparkException) and (condition := error.getCondition()):
+            text = f"[{condition}] {text}"
+        cause = classify(text)
+        return self._failure(
+            cause.failure_class,
+            error,
+            str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__,
+            cause.hint,
+            condition=cause.condition,
+            detail=text,
+        )
+
+    def _failure(
+        self,
+        failure_class: FailureClass,
+        error: Exception,
+        message: str,
+        hint: str,
+        **more: Any,
+    ) -> Failure:
+        condition = more.pop("condition", "") or type(error).__name__
+        return Failure(
+            at=datetime.now(UTC),
+            failure_class=failure_class,
+            condition=condition,
+            message=message,
+            hint=hint,
+            run_id=self._launch.run_id,
+            attempt=self._launch.attempt,
+            **more,
+        )

@@ -1,0 +1,54 @@
+"""`python -m jobs.read_state CHECKPOINT`: rows of a query's state, one JSON object a line.
+
+State content is in Spark's own row format, so Spark reads it, through its `statestore` source.
+The checkpoint is only read; the job may be running.
+"""
+
+import argparse
+import sys
+
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F  # noqa: N812
+
+
+def main() -> None:
+    """Print `{"partition", "key", "value"}` for each row of one operator's state."""
+    parser = argparse.ArgumentParser(prog="python -m jobs.read_state", description=__doc__)
+    parser.add_argument("checkpoint", help="of one query")
+    parser.add_argument("--format-version", default="1", help="checkpointFormatVersion, 1 or 2")
+    parser.add_argument("--operator", type=int, default=0)
+    parser.add_argument("--store", default="", help="for operators with several stores")
+    parser.add_argument("--batch", type=int, help="default: the last committed one")
+    parser.add_argument("--limit", type=int, help="rows; default: all")
+    arguments = parser.parse_args()
+    given = {
+        "path": arguments.checkpoint,
+        "operatorId": arguments.operator,
+        "storeName": arguments.store,
+        "batchId": arguments.batch,
+    }
+    spark = (
+        SparkSession.builder.master("local[1]")
+        .config("spark.ui.enabled", "false")
+        .config("spark.log.level", "ERROR")
+        .config("spark.sql.session.timeZone", "UTC")
+        .config("spark.sql.streaming.stateStore.checkpointFormatVersion", arguments.format_version)
+        .getOrCreate()
+    )
+    # The reader asks the coordinator of state stores, which only the stream manager starts.
+    len(spark.streams.active)
+    try:
+        options = {name: value for name, value in given.items() if value not in {None, ""}}
+        rows = spark.read.format("statestore").options(**options).load()
+        if arguments.limit is not None:
+            rows = rows.limit(arguments.limit)
+        for row in rows.select(
+            F.to_json(F.struct(F.col("partition_id").alias("partition"), "key", "value"))
+        ).toLocalIterator():
+            sys.stdout.write(row[0] + "\n")
+    finally:
+        spark.stop()
+
+
+if __name__ == "__main__":
+    main()

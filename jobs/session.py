@@ -1,0 +1,158 @@
+"""The Spark session: one JVM, started with what only its command line can set.
+
+Heap, class path and class-data archive must be there before the JVM lives, so the gateway is
+launched here; everything else goes to the context afterwards and so stays out of the process
+list. The JVM ignores SIGTERM and SIGINT: a signal to the whole process group must reach the
+driver only, which then stops the queries in order. The JVM ends when its standard input does,
+so it never outlives the driver for long.
+"""
+
+import os
+import shlex
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pyspark import SparkConf, SparkContext
+from pyspark.java_gateway import launch_gateway
+from pyspark.sql import SparkSession
+
+from jobs.logs import log4j_configuration
+from jobs.transforms import SPARK_OPTIONS
+from streamctl.rundir import Launch, RunDirectory, replace_file
+from streamctl.settings.model import Settings
+from streamctl.settings.secrets import resolve
+
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+_PROVIDERS = {
+    "rocksdb": "org.apache.spark.sql.execution.streaming.state.RocksDBStateStoreProvider",
+    "hdfs": "org.apache.spark.sql.execution.streaming.state.HDFSBackedStateStoreProvider",
+}
+_ROCKSDB = "spark.sql.streaming.stateStore.rocksdb."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """A Spark session and the JVM that it lives in."""
+
+    spark: SparkSession
+    gateway: Any
+    jvm: subprocess.Popen[bytes]
+
+    def end(self, *, timeout_seconds: float = 60) -> None:
+        """Stop Spark and wait until the JVM is gone: only then is a checkpoint at rest.
+
+        The JVM ends in order when its input ends, which also writes the class-data archive.
+        One that does not end in time is killed.
+        """
+        try:
+            self.spark.stop()
+        finally:
+            self.gateway.shutdown()
+            if self.jvm.stdin is not None:
+                self.jvm.stdin.close()
+            try:
+                self.jvm.wait(timeout_seconds)
+            except subprocess.TimeoutExpired:
+                self.jvm.kill()
+                self.jvm.wait()
+
+
+def start_session(*, settings: Settings, launch: Launch, directory: RunDirectory) -> Session:
+    """Start the JVM and the session.
+
+    Raises:
+        SettingsInvalid: a secret in a `spark.*` option cannot be resolved.
+        pyspark.errors.PySparkRuntimeError: the JVM did not start.
+    """
+    log4j = directory.path / "log4j2.properties"
+    replace_file(log4j, log4j_configuration(settings.log))
+    options = session_options(settings, launch)
+    if settings.spark.master.startswith("local"):
+        os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")  # nobody else is to connect
+    with _stop_signals_ignored_by_child():
+        at_launch = _as_conf(jvm_options(settings, launch, log4j=log4j))
+        gateway: Any = launch_gateway(at_launch)  # type: ignore[no-untyped-call]
+    context = SparkContext(conf=_as_conf(options), gateway=gateway)
+    return Session(spark=SparkSession(context), gateway=gateway, jvm=gateway.proc)
+
+
+def jvm_options(settings: Settings, launch: Launch, *, log4j: Path) -> dict[str, str]:
+    """What only the JVM's command line can set.
+
+    The connector stands on the class path proper, not in `spark.jars` alone, because only
+    classes from there get into a class-data archive.
+    """
+    given = settings.spark.options
+    flags = [f"-Dlog4j2.configurationFile={log4j.resolve().as_uri()}"]
+    if launch.archive:
+        flags += [f"-XX:SharedArchiveFile={launch.archive}", "-Xshare:auto", "-Xlog:cds=off"]
+    elif launch.make_archive:
+        flags += [f"-XX:ArchiveClassesAtExit={launch.make_archive}", "-Xlog:cds=off"]
+    java_options = " ".join(_quoted(flag) for flag in flags)
+    own = "spark.driver.extraJavaOptions"
+    class_path = [*launch.jars, *filter(None, [given.get("spark.driver.extraClassPath")])]
+    return {
+        "spark.master": settings.spark.master,
+        "spark.driver.memory": settings.spark.driver_memory,
+        own: f"{java_options} {given.get(own, '')}".strip(),
+        "spark.driver.extraClassPath": ":".join(class_path),
+        "spark.ui.showConsoleProgress": "false",
+    }
+
+
+def session_options(settings: Settings, launch: Launch) -> dict[str, str]:
+    """Everything else. Options given by their whole name come last and win.
+
+    Raises:
+        SettingsInvalid: a secret cannot be resolved.
+    """
+    spark = settings.spark
+    options = {
+        "spark.app.name": f"streamctl {settings.job.entry}",
+        "spark.master": spark.master,
+        "spark.executor.memory": spark.executor_memory,
+        "spark.ui.enabled": "false",
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.shuffle.partitions": str(spark.shuffle_partitions),
+        "spark.sql.streaming.stateStore.providerClass": _PROVIDERS[spark.state_store],
+    } | SPARK_OPTIONS
+    if spark.state_store == "rocksdb":
+        options[_ROCKSDB + "changelogCheckpointing.enabled"] = "true"
+    if launch.jars and not spark.master.startswith("local"):
+        options["spark.jars"] = ",".join(launch.jars)
+    if launch.state_format_version is not None:
+        version = str(launch.state_format_version)
+        options["spark.sql.streaming.stateStore.checkpointFormatVersion"] = version
+    at_launch = {"spark.driver.extraJavaOptions", "spark.driver.extraClassPath"}
+    given = {k: resolve(v) for k, v in spark.options.items() if k not in at_launch}
+    return options | given
+
+
+def _as_conf(options: dict[str, str]) -> SparkConf:
+    conf = SparkConf(loadDefaults=False)
+    conf.setAll(list(options.items()))
+    return conf
+
+
+def _quoted(flag: str) -> str:
+    """Quote for Spark's launcher, which splits like a shell; paths may hold spaces."""
+    return shlex.quote(flag) if "'" not in flag else '"' + flag.replace('"', '\\"') + '"'
+
+
+@contextmanager
+def _stop_signals_ignored_by_child() -> Iterator[None]:
+    """Let a child inherit "ignored", and lose no signal meanwhile: blocked ones stay pending."""
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    handlers = {number: signal.signal(number, signal.SIG_IGN) for number in STOP_SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)

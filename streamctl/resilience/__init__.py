@@ -1,0 +1,1 @@
+"""What keeps going when something breaks: pure, shared by streamctl and the jobs."""

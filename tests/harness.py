@@ -1,0 +1,104 @@
+"""Runs the installed program in a project of its own, as a user does."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from streamctl.checkpoint.reader import Checkpoint
+from streamctl.job.launcher import kill, session_members
+from streamctl.rundir import RunDirectory, Status
+
+REPOSITORY = Path(__file__).parents[1]
+
+
+@dataclass(frozen=True)
+class Answer:
+    exit_code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def data(self) -> Any:
+        return json.loads(self.stdout)["data"]
+
+    @property
+    def error(self) -> Any:
+        documents = [json.loads(line) for line in self.stderr.splitlines() if line[:1] == "{"]
+        return next(document["error"] for document in documents if "error" in document)
+
+
+class Project:
+    """A directory with a `streamctl.toml`, and whatever was started from it."""
+
+    def __init__(self, directory: Path, settings: dict[str, dict[str, Any]]) -> None:
+        self.directory = directory
+        self.run = RunDirectory(directory / ".streamctl" / "default")
+        self.write(settings)
+
+    def write(self, settings: dict[str, dict[str, Any]]) -> None:
+        lines = []
+        for section, fields in settings.items():
+            lines.append(f"[{section}]")
+            lines += [f"{json.dumps(name)} = {json.dumps(v)}" for name, v in fields.items()]
+        (self.directory / "streamctl.toml").write_text("\n".join(lines) + "\n")
+
+    def spawn(self, *arguments: str, **more: Any) -> "subprocess.Popen[str]":
+        given = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True} | more
+        environ = os.environ | {"PYTHONPATH": str(REPOSITORY)} | given.pop("environ", {})
+        return subprocess.Popen(
+            [*given.pop("prefix", ()), sys.executable, "-m", "streamctl", *arguments],
+            cwd=self.directory,
+            env=environ,
+            **given,
+        )
+
+    def __call__(self, *arguments: str, timeout: float = 240, **more: Any) -> Answer:
+        process = self.spawn(*arguments, **more)
+        stdout, stderr = process.communicate(timeout=timeout)
+        return Answer(process.returncode, stdout, stderr)
+
+    def json(self, *arguments: str, **more: Any) -> Answer:
+        return self(*arguments, "-o", "json", **more)
+
+    def status(self) -> Status:
+        status = self.run.read(Status)
+        assert status is not None
+        return status
+
+    def checkpoints(self, generation: str = "0001") -> dict[str, Checkpoint]:
+        base = self.directory / "data" / "checkpoint" / generation
+        names = sorted(path.name for path in base.iterdir())
+        return {name: Checkpoint.open(str(base / name)) for name in names}
+
+    def clean(self) -> None:
+        """End what is left, by process id."""
+        status = self.run.read(Status)
+        if status is None:
+            return
+        kill_if_ours(status.supervisor_pid, "streamctl.supervisor")
+        if status.driver_pid:
+            for pid in session_members(status.driver_pid):
+                kill(pid)
+
+
+def kill_if_ours(pid: int, mark: str) -> None:
+    try:
+        if mark in Path(f"/proc/{pid}/cmdline").read_text():
+            os.kill(pid, signal.SIGKILL)
+    except (FileNotFoundError, ProcessLookupError):
+        return
+
+
+def until(holds, *, seconds: float = 60, every: float = 0.05):
+    """The first true answer; fails when there is none in time."""
+    deadline = time.monotonic() + seconds
+    while not (answer := holds()):
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(every)
+    return answer

@@ -1,0 +1,175 @@
+"""The installed program, a real broker and real Spark: start, look, stop, kill, recover."""
+
+import json
+import os
+import signal
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import psutil
+import pytest
+
+from streamctl.errors import ExitCode
+from streamctl.rundir import Failure, FailureClass, Observed
+from tests import accounting
+from tests.harness import until
+
+pytestmark = pytest.mark.integration
+TELEMETRY = ("windows", "dead_letters")
+
+
+def an_hour_ago() -> str:
+    return f"{datetime.now(UTC) - timedelta(hours=1):%Y-%m-%dT%H:%M:%S}"
+
+
+def produce(project, *, count: int, ledger: Path, **options: object) -> None:
+    flags = [text for name, value in options.items() for text in (f"--{name}", str(value))]
+    answer = project(
+        *("produce", "--count", str(count), "--ledger", str(ledger), "--flaw", "all=0.1"),
+        *("--late", "0.1", "--event-rate", "2", "--start-time", an_hour_ago()),
+        *(text.replace("_", "-") if text.startswith("--") else text for text in flags),
+    )
+    assert answer.exit_code == 0, answer.stderr
+
+
+def test_a_whole_life(project, broker, topic, tmp_path):
+    """Start, start again, status, logs, stop with its proof, stop again, and an account."""
+    ledger = tmp_path / "ledger"
+    produce(project, count=3000, ledger=ledger)
+    first = project.json("start", "--set", accounting.RETAIN_ALL)
+    assert first.exit_code == 0, first.stderr
+    assert first.data["outcome"] == "started"
+    assert sorted(first.data["queries"]) == sorted(TELEMETRY)
+    again = project.json("start")
+    assert (again.exit_code, again.data["outcome"]) == (0, "already_running")
+    assert again.data["run_id"] == first.data["run_id"]
+    until(lambda: accounting.is_drained(project, broker, topic))
+
+    status = project.json("status")
+    assert (status.exit_code, status.data["verdict"]) == (0, "ok")
+    queries = {query["name"]: query for query in status.data["queries"]}
+    assert queries["windows"]["committed_batch_id"] >= 2
+
+    stopped = project.json("stop")
+    assert stopped.exit_code == 0, stopped.stderr
+    assert stopped.data["outcome"] == "stopped"
+    for query in stopped.data["queries"]:
+        position = project.checkpoints()[query["name"]].position()
+        assert query["committed_batch_id"] == position.committed_batch_id
+        assert query["planned_batch_id"] - query["committed_batch_id"] <= 1
+        assert query["next_offsets"] == {
+            topic: {str(p): high for p, (_, high) in broker.watermarks(topic).items()}
+        }
+    assert project.json("stop").data["outcome"] == "already_stopped"
+    after = project.json("status")
+    assert (after.exit_code, after.data["observed"]) == (0, "stopped")
+
+    audit = accounting.check(project, broker, topic, ledger)
+    assert audit.wrong == []
+    must = audit.must
+    assert (must.unread, audit.found.repeated_letters) == (0, 0)
+    queries = {query["name"]: query for query in after.data["queries"]}
+    assert queries["windows"]["total_rows"] == 3000
+    assert queries["windows"]["late_rows"] == must.late > 0
+    assert sum(queries["dead_letters"]["rejected_rows"].values()) == len(must.rejected) > 0
+    warnings = project("logs", "--level", "WARN").stdout.splitlines()
+    assert 0 < len(warnings) < len(must.rejected)
+
+
+def test_sigkill_of_the_driver_is_recovered_and_all_is_accounted_for(
+    project, broker, topic, tmp_path
+):
+    ledger = tmp_path / "ledger"
+    produce(project, count=6000, ledger=ledger)
+    flags = ("--set", accounting.RETAIN_ALL, "--set", "kafka.max_offsets_per_trigger=500")
+    assert project("start", *flags, "--no-wait").exit_code == 0
+    for kills in range(1, 3):
+        until(lambda: project.status().observed is Observed.RUNNING)
+        until(lambda batch=kills: project.checkpoints()["windows"].log_ids().committed[-1] >= batch)
+        victim, killed_at = project.status().driver_pid, time.monotonic()
+        os.kill(victim, signal.SIGKILL)
+        until(lambda pid=victim: project.status().driver_pid != pid)
+        assert time.monotonic() - killed_at < 2
+        until(lambda n=kills: project.status().attempt == n + 1)
+    until(lambda: project.status().observed is Observed.RUNNING)
+    until(lambda: accounting.is_drained(project, broker, topic))
+    assert project("stop").exit_code == 0
+    assert project.status().restarts == 2
+    audit = accounting.check(project, broker, topic, ledger)
+    assert (audit.wrong, audit.must.unread) == ([], 0)
+
+
+def test_sigterm_to_the_supervisor_is_a_stop(project):
+    assert project("start").exit_code == 0
+    status = project.status()
+    supervisor = psutil.Process(status.supervisor_pid)
+    supervisor.terminate()
+    until(lambda: not supervisor.is_running() or supervisor.status() == psutil.STATUS_ZOMBIE)
+    assert project.status().observed is Observed.STOPPED
+    assert not project.status().interrupted
+    for checkpoint in project.checkpoints().values():
+        ids = checkpoint.log_ids()
+        assert len(ids.planned) - len(ids.committed) in {0, 1}
+
+
+def test_in_the_foreground_ctrl_c_stops(project):
+    process = project.spawn("start", "--foreground", "--no-archive")
+    until(lambda: project.run.path.joinpath("status.json").exists())
+    until(lambda: project.status().observed is Observed.RUNNING)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=120)
+    assert process.returncode == 0
+    assert project.status().observed is Observed.STOPPED
+    assert "ended: stopped as asked" in stderr
+
+
+def test_two_starts_at_once_make_one_job(project):
+    both = [project.spawn("start", "-o", "json") for _ in range(2)]
+    answers = [process.communicate(timeout=240) for process in both]
+    assert [process.returncode for process in both] == [0, 0], answers
+    reports = [json.loads(stdout)["data"] for stdout, _ in answers]
+    assert {report["outcome"] for report in reports} == {"started", "already_running"}
+    assert len({report["supervisor_pid"] for report in reports}) == 1
+
+
+def test_ctrl_c_while_waiting_ends_only_the_waiting(project):
+    process = project.spawn("start")
+    until(lambda: project.run.path.joinpath("status.json").exists())
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=30)
+    assert process.returncode == ExitCode.INTERRUPTED
+    assert "goes on" in stderr
+    until(lambda: project.status().observed is Observed.RUNNING)
+
+    process = project.spawn("stop")
+    until(lambda: project.run.path.joinpath("stop.json").exists())
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=30)
+    assert process.returncode in {ExitCode.INTERRUPTED, ExitCode.DONE}
+    until(lambda: project.status().observed is Observed.STOPPED)
+
+
+BROKEN_JOB = """
+from jobs.job import Job, Parquet, Query
+
+class Broken(Job):
+    name = "broken"
+
+    def queries(self, records, context):
+        return [Query(name="out", frame=records.select("nonsense"), sink=Parquet())]
+"""
+
+
+def test_an_analysis_error_is_told_and_not_retried(project):
+    (project.directory / "mine.py").write_text(BROKEN_JOB)
+    answer = project("start", "--job", "mine:Broken")
+    assert answer.exit_code == ExitCode.FAILED
+    assert "UNRESOLVED_COLUMN" in answer.stderr
+    assert "Traceback" not in answer.stderr
+    assert project.status().attempt == 1
+    failure = project.run.read(Failure)
+    assert failure.failure_class is FailureClass.CODE
+    status = project.json("status")
+    assert status.exit_code == ExitCode.FOUND
+    assert status.data["failure"]["condition"].startswith("UNRESOLVED_COLUMN")
