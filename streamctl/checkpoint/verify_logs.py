@@ -19,6 +19,7 @@ from streamctl.errors import Malformed, Unsupported
 
 T = TypeVar("T")
 _ASYNC_HOLES = 2
+_ASYNC_STRIDE = 50
 _UUID = re.compile(r"(?!.{37})[0-9a-fA-F]+(-[0-9a-fA-F]+){4}\Z", re.ASCII)
 
 
@@ -216,6 +217,8 @@ def _async(logs: Logs) -> bool:
     if logs.has_state:
         return False
     gaps = {n for n in holes(logs.planned) if n >= (logs.committed or [0])[0]}
+    if len(gaps) > len(logs.planned) * _ASYNC_STRIDE:
+        return False  # one stray number far away is not a thousand gaps
     return len(gaps) >= _ASYNC_HOLES and not gaps & set(logs.committed)
 
 

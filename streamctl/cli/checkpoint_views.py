@@ -1,7 +1,8 @@
 """How reports on checkpoints are drawn. JSON is derived from the dataclasses, not from here."""
 
+import json
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from streamctl.cli.render import Facts, Line, Table, View
@@ -44,7 +45,7 @@ def inspect_view(report: "InspectReport") -> View:
         for part in source.partitions
     ]
     others = [
-        (source.source_id, source.kind, str(source.offset))
+        (source.source_id, source.kind, json.dumps(source.offset))
         for source in report.sources
         if source.kind != "kafka"
     ]
@@ -208,7 +209,8 @@ def _or(value: object, instead: str) -> object:
 
 
 def _time(moment: datetime | None) -> str:
-    return "" if moment is None else iso(moment)
+    """To the second: in a table of batches, durations tell the rest."""
+    return "" if moment is None else f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S}Z"
 
 
 def _ago(seconds: float | None) -> str:
