@@ -19,7 +19,7 @@ from streamctl.errors import Malformed, Unsupported
 
 T = TypeVar("T")
 _ASYNC_HOLES = 2
-_ASYNC_STRIDE = 50
+_FAR = 50
 _UUID = re.compile(r"(?!.{37})[0-9a-fA-F]+(-[0-9a-fA-F]+){4}\Z", re.ASCII)
 
 
@@ -217,9 +217,12 @@ def _async(logs: Logs) -> bool:
     if logs.has_state:
         return False
     gaps = {n for n in holes(logs.planned) if n >= (logs.committed or [0])[0]}
-    if len(gaps) > len(logs.planned) * _ASYNC_STRIDE:
-        return False  # one stray number far away is not a thousand gaps
-    return len(gaps) >= _ASYNC_HOLES and not gaps & set(logs.committed)
+    return not _far(logs) and len(gaps) >= _ASYNC_HOLES and not gaps & set(logs.committed)
+
+
+def _far(logs: Logs) -> bool:
+    """The newest entry is a stray number, far away from the others."""
+    return len(logs.planned) > 1 and logs.planned[-1] - logs.planned[-2] > _FAR
 
 
 def _holes(logs: Logs) -> Iterator[Finding]:
@@ -231,6 +234,10 @@ def _holes(logs: Logs) -> Iterator[Finding]:
         yield finding(
             "offsets-far-ahead", f"offsets/{newest}", f"batch {newest - 1} is not planned"
         )
+        return
+    if _far(logs):
+        detail = f"the entry before it is of batch {logs.planned[-2]}"
+        yield finding("offsets-far-ahead", f"offsets/{newest}", detail)
         return
     if _async(logs):
         yield finding("async-gaps", layout.OFFSETS, f"{len(gaps)} batches are in neither log")
