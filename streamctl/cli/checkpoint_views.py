@@ -73,6 +73,11 @@ def inspect_view(report: "InspectReport") -> View:
             right=frozenset({0, 4, 5, 6, 7}),
         ),
         Table(
+            columns=("operator", "partition", "store", "versions", "size", "keys", "at version"),
+            rows=_partitions(report),
+            right=frozenset({0, 1, 4, 5, 6}),
+        ),
+        Table(
             columns=("files", "number", "size"),
             rows=[(kind.kind, kind.files, _bytes(kind.size_bytes)) for kind in report.files],
             right=frozenset({1, 2}),
@@ -92,6 +97,19 @@ def _operator(item: "OperatorReport") -> tuple[object, ...]:
         item.skew,
         "not counted" if item.keys is None else item.keys,
     )
+
+
+def _partitions(report: "InspectReport") -> list[tuple[object, ...]]:
+    """Each store of each partition, once keys were asked for."""
+    rows: list[tuple[object, ...]] = []
+    for item in report.operators:
+        for part in item.partition_states:
+            if part.keys_at_version is not None:
+                versions = f"{part.oldest_version} to {part.newest_version}"
+                size, keys = _bytes(part.size_bytes), _or(part.keys, "unknown")
+                row = (item.operator_id, part.partition, part.store, versions, size, keys)
+                rows.append((*row, part.keys_at_version))
+    return rows
 
 
 def _watermark(report: "InspectReport") -> str:
