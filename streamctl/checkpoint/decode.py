@@ -14,6 +14,15 @@ _LINE_END = re.compile(r"\r\n|\n|\r")
 _VERSION = re.compile(r"v(\d{1,9})\Z", re.ASCII)
 
 
+class Trailing(Malformed):
+    """A whole value and then something that does not belong there. Spark reads the value."""
+
+
+def lossy(data: bytes) -> str:
+    """Text as Java's `InputStreamReader` reads it: what is not UTF-8 becomes a mark."""
+    return data.decode("utf-8", "replace")
+
+
 def lines(data: bytes, *, name: str) -> list[str]:
     """Split UTF-8 text as Spark does; one line end at the end of the file adds no line.
 
@@ -53,12 +62,17 @@ def json_value(text: str, *, name: str) -> Any:
     """Parse one JSON text.
 
     Raises:
+        Trailing: JSON, and then something else, which Spark does not look at.
         Malformed: not JSON, or nested or long beyond any sense.
     """
+    text = text.lstrip(" \t\r\n")
     try:
-        return json.loads(text, parse_constant=_refuse_constant)
+        value, end = _JSON.raw_decode(text)
     except (ValueError, RecursionError) as error:
         raise Malformed(f'"{name}" holds text that is not JSON: "{clip(text)}"') from error
+    if text[end:].strip(" \t\r\n"):
+        raise Trailing(f'"{name}" goes on after its JSON: "{clip(text[end:])}"')
+    return value
 
 
 def json_object(text: str, *, name: str) -> dict[str, Any]:
@@ -110,3 +124,6 @@ def clip(text: str, *, width: int = 60) -> str:
 
 def _refuse_constant(text: str) -> Any:
     raise ValueError(text)
+
+
+_JSON = json.JSONDecoder(parse_constant=_refuse_constant)

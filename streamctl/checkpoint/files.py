@@ -19,6 +19,10 @@ T = TypeVar("T")
 _EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs", "abfs": "azure", "abfss": "azure"}
 
 
+class NotAFile(Malformed):
+    """A directory or a device has the name of a file."""
+
+
 class Entry(NamedTuple):
     """One name in a directory. A tuple, because there may be a hundred thousand.
 
@@ -94,7 +98,7 @@ class Files:
 
         Raises:
             FileNotFoundError: no such file.
-            Malformed: the name is a directory or a device.
+            NotAFile: the name is a directory or a device.
             StreamctlError: the store refuses or fails.
         """
         self.calls += 1
@@ -205,7 +209,7 @@ def _guard(path: str, work: Callable[[], T]) -> T:
     except (FileNotFoundError, NotFound):
         raise
     except IsADirectoryError as error:
-        raise Malformed(f'"{path}" is not a file') from error
+        raise NotAFile(f'"{path}" is not a file') from error
     except NotADirectoryError as error:
         raise Malformed(f'"{path}" is not a directory') from error
     except OSError as error:

@@ -6,10 +6,11 @@ Follows `HDFSBackedStateStoreProvider.loadMap`, `RocksDB.loadWithoutCheckpointId
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from streamctl.checkpoint import layout, sidecar
-from streamctl.checkpoint.files import Entry, Files
+from streamctl.checkpoint.files import READ_LIMIT_BYTES, Entry, Files
 from streamctl.checkpoint.findings import Finding, finding
 from streamctl.checkpoint.keys import read_base
 from streamctl.checkpoint.kinds import Effect
@@ -33,7 +34,6 @@ from streamctl.checkpoint.state import (
 from streamctl.errors import Malformed, Unsupported
 
 _READERS = {"delta": read_delta, "snapshot": read_snapshot, "changelog": read_changelog}
-_MOST_LINEAGES = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +66,7 @@ class Loader:
         self._reading = reading
         self._shared: dict[str, dict[str, Entry]] = {}
         self._cut: list[tuple[str, str]] = []
+        self._changed: list[str] = []
 
     def check(self, store: Store, version: int, unique_id: str | None) -> Iterator[Finding]:
         """Findings of loading one version of one store.
@@ -80,14 +81,19 @@ class Loader:
         """
         if version == 0:
             return
+        self._cut.clear()
+        self._changed.clear()
         whole, trouble = self._chain(store, version, unique_id), None
         if isinstance(whole, Chain):
             trouble = self._load(store, whole)
             if trouble is None:
-                yield from self._lost_ends(store)
+                yield from self._oddities(store)
                 return
         first = trouble
-        if isinstance(whole, Chain) and trouble is not None and _is_base(whole, trouble):
+        # With format 2, Spark 4.2 reads no lineage where the version has a snapshot of its own, so
+        # that it knows of no older one.
+        own = unique_id is not None and isinstance(whole, Chain) and not whole.changes
+        if isinstance(whole, Chain) and trouble and _is_base(whole, trouble) and not own:
             rest = replace(store, files=tuple(f for f in store.files if f.name != trouble.name))
             if self._repairable(rest, version, unique_id):
                 path = layout.join(store.path, trouble.name)
@@ -117,25 +123,16 @@ class Loader:
         lineage = self._lineage(store, version, unique_id)
         return chain_by_lineage(store, version, unique_id, lineage)
 
-    def _lineage(self, store: Store, version: int, unique_id: str) -> list[LineageItem]:
-        """All versions before this one: each changelog knows those since its last snapshot."""
-        found: list[LineageItem] = []
-        for _ in range(_MOST_LINEAGES):
-            name = f"{version}_{unique_id}.changelog"
-            if name not in store.names:
-                break
-            try:
-                with self._files.open(layout.join(store.path, name)) as stream:
-                    items = read_lineage(stream, name=name)
-            except (Malformed, Unsupported):
-                break
-            items = tuple(item for item in items if item.version < version)
-            if not items:
-                break
-            found += items
-            oldest = min(items, key=lambda item: item.version)
-            version, unique_id = oldest.version, oldest.unique_id
-        return found
+    def _lineage(self, store: Store, version: int, unique_id: str) -> tuple[LineageItem, ...]:
+        """The versions since the snapshot that the writer had begun with."""
+        name = f"{version}_{unique_id}.changelog"
+        if name not in store.names:
+            return ()
+        try:
+            with self._files.open(layout.join(store.path, name)) as stream:
+                return read_lineage(stream, name=name)
+        except (Malformed, Unsupported):
+            return ()
 
     def _load(self, store: Store, whole: Chain) -> Trouble | None:
         for file in whole.files:
@@ -171,6 +168,7 @@ class Loader:
         if file.kind == "zip":
             self._snapshot(store, file)
             return counter
+        self._compare(store, file)
         with self._files.open(path) as stream:
             for _ in _READERS[file.kind](stream, name=path, into=counter):
                 pass
@@ -179,6 +177,17 @@ class Loader:
         if not counter.end_seen:
             self._cut.append((file.name, counter.codec))
         return counter
+
+    def _compare(self, store: Store, file: StateFile) -> None:
+        """Spark does not look at Hadoop's sum of these; a changed file loads all the same."""
+        beside = layout.hadoop_sidecar(file.name)
+        if beside not in store.names or file.size_bytes > READ_LIMIT_BYTES:
+            return
+        sums = self._files.read(layout.join(store.path, beside))
+        data = self._files.read(layout.join(store.path, file.name))
+        with suppress(Malformed):  # a damaged sum says nothing of the file
+            if not sidecar.hadoop_matches(sums, data, name=beside):
+                self._changed.append(file.name)
 
     def _snapshot(self, store: Store, file: StateFile) -> None:
         found = read_base(self._files, store, file)
@@ -234,11 +243,14 @@ class Loader:
             self._shared[path] = found
         return self._shared[path]
 
-    def _lost_ends(self, store: Store) -> Iterator[Finding]:
+    def _oddities(self, store: Store) -> Iterator[Finding]:
+        """What is not right and stops no load."""
         for name, codec in self._cut:
             detail = f'"{name}" lacks the end mark of its {codec} stream'
             yield finding("state-file-end-lost", layout.join(store.path, name), detail)
-        self._cut.clear()
+        for name in self._changed:
+            path = layout.join(store.path, name)
+            yield finding("checksum-mismatch", path, f'"{name}" does not match its checksum')
 
 
 def _is_base(whole: Chain, trouble: Trouble) -> bool:

@@ -33,11 +33,7 @@ def parse_metadata(data: bytes, *, name: str = "metadata") -> str:
     Raises:
         Malformed: no JSON object with an `id`.
     """
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise Malformed(f'"{name}" is not UTF-8 text') from error
-    return decode.take_str(decode.json_object(text, name=name), "id", name=name)
+    return decode.take_str(decode.json_object(decode.lossy(data), name=name), "id", name=name)
 
 
 def format_metadata(query_id: str) -> bytes:

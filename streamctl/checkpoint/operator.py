@@ -82,11 +82,11 @@ def parse_operator_metadata(data: bytes, *, name: str) -> OperatorMetadata:
         Malformed: empty, cut, or another shape.
         Unsupported: a version newer than 2.
     """
-    found = decode.lines(data, name=name)
-    if not found:
+    first, _, rest = decode.lossy(data).partition("\n")
+    if not data:
         raise Malformed(f'"{name}" is empty')
-    version = decode.version(found[0], newest=METADATA_NEWEST, name=name)
-    fields = decode.json_object("".join(found[1:]), name=name)
+    version = decode.version(first, newest=METADATA_NEWEST, name=name)
+    fields = decode.json_object(rest, name=name)
     info, stores = fields.get("operatorInfo"), fields.get("stateStoreInfo")
     if not isinstance(info, dict) or not isinstance(stores, list):
         raise Malformed(f'"{name}" names no operator or no stores')

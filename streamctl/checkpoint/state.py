@@ -162,13 +162,18 @@ def _stores(
     files: Files, operator: int, partition: int, path: str, *, details: bool
 ) -> Iterable[Store]:
     entries = files.entries(path, details=details)
-    named = [e.name for e in entries if e.is_directory and e.name not in _NOT_STORES]
+    named = [e.name for e in entries if e.is_directory and _is_store(e.name)]
     for name in named:
         inside = files.entries(f"{path}/{name}", details=details)
         yield _store(operator, partition, name, f"{path}/{name}", inside)
     own = [entry for entry in entries if entry.name not in named]
     if not named or any(layout.state_file(entry.name) for entry in own):
         yield _store(operator, partition, layout.DEFAULT_STORE, path, own)
+
+
+def _is_store(name: str) -> bool:
+    """Spark's stores have plain names; a directory with a file's name is no store."""
+    return name not in _NOT_STORES and "." not in name
 
 
 def _store(operator: int, partition: int, name: str, path: str, entries: Iterable[Entry]) -> Store:

@@ -51,7 +51,7 @@ def _log(
             lambda path=path: parse(logs.files.read(path), name=path),  # type: ignore[misc]
         )
         if layout.hadoop_sidecar(name) in names:
-            yield from check_sum(logs.files, folder, name)
+            yield from check_sum(logs.files, folder, name, needed=False)
     yield from found
 
 
@@ -63,7 +63,7 @@ def _store(logs: Logs, store: Store, loader: Loader) -> Iterator[Finding]:
         except (Malformed, Unsupported) as error:
             yield finding("state-old-damaged", path, error.message)
         if layout.hadoop_sidecar(file.name) in store.names:
-            yield from check_sum(logs.files, store.path, file.name)
+            yield from check_sum(logs.files, store.path, file.name, needed=False)
     known = {file.name for file in store.files}
     known |= {layout.OPERATOR_METADATA, layout.SSTS, layout.ROCKSDB_LOGS}
     entries = [Entry(name=name, is_directory=False) for name in store.names]
@@ -78,7 +78,7 @@ def _tables(logs: Logs, folder: str) -> Iterator[Finding]:
     names = {entry.name: entry for entry in logs.files.entries(folder)}
     for name, entry in sorted(names.items()):
         if layout.hadoop_sidecar(name) in names and entry.size_bytes:
-            yield from check_sum(logs.files, folder, name)
+            yield from check_sum(logs.files, folder, name, needed=False)
 
 
 def _operator_files(logs: Logs, operator: Operator) -> Iterator[Finding]:

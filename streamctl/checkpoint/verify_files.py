@@ -79,8 +79,14 @@ def _sums(logs: Logs) -> Iterator[Finding]:
             yield from check_sum(logs.files, folder, name)
 
 
-def check_sum(files: Files, folder: str, name: str) -> Iterator[Finding]:
+def check_sum(files: Files, folder: str, name: str, *, needed: bool = True) -> Iterator[Finding]:
     """Compare a file with Hadoop's sidecar.
+
+    Args:
+        files: the checkpoint's door.
+        folder: where, relative to the checkpoint.
+        name: of the file.
+        needed: the next start reads it.
 
     Raises:
         FileNotFoundError: one of them vanished.
@@ -90,7 +96,9 @@ def check_sum(files: Files, folder: str, name: str) -> Iterator[Finding]:
     try:
         data = files.read(path, limit_bytes=1 << 30)
         if not sidecar.hadoop_matches(files.read(other), data, name=other):
-            yield finding("checksum-mismatch", path, f'"{path}" does not match "{other}"')
+            effect = Effect.UNKNOWN if needed else Effect.STARTS
+            detail = f'"{path}" does not match "{other}"'
+            yield finding("checksum-mismatch", path, detail, effect=effect)
     except Malformed as error:
         yield finding("sidecar-damaged", other, error.message)
 

@@ -3,11 +3,12 @@
 Follows `MicroBatchExecution.populateStartOffsets`, `HDFSMetadataLog` and `StreamMetadata`.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from streamctl.checkpoint import layout, log
+from streamctl.checkpoint import decode, layout, log
 from streamctl.checkpoint.files import Entry, Files
 from streamctl.checkpoint.findings import Finding, finding
 from streamctl.checkpoint.kinds import Effect, Severity
@@ -18,6 +19,8 @@ from streamctl.errors import Malformed, Unsupported
 
 T = TypeVar("T")
 _ASYNC_HOLES = 2
+_FAR = 50
+_UUID = re.compile(r"(?!.{37})[0-9a-fA-F]+(-[0-9a-fA-F]+){4}\Z", re.ASCII)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -100,6 +103,8 @@ def attempt(
         return work()
     except Unsupported as error:
         found.append(finding("format-unsupported", path, error.message))
+    except decode.Trailing as error:
+        found.append(finding("trailing-bytes", path, error.message))
     except Malformed as error:
         found.append(finding(code, path, error.message))
     except FileNotFoundError:
@@ -119,9 +124,20 @@ def _metadata(logs: Logs) -> list[Finding]:
         found,
         "metadata-damaged",
         layout.METADATA,
-        lambda: log.parse_metadata(logs.files.read(layout.METADATA)),
+        lambda: _uuid(log.parse_metadata(logs.files.read(layout.METADATA))),
     )
     return found
+
+
+def _uuid(text: str) -> str:
+    """As strict as `java.util.UUID.fromString`, which wants five groups of hexadecimal digits.
+
+    Raises:
+        Malformed: not an id.
+    """
+    if not _UUID.match(text):
+        raise Malformed(f'"{layout.METADATA}" has an id that is none: "{decode.clip(text)}"')
+    return text
 
 
 def _read(logs: Logs) -> list[Finding]:
@@ -201,7 +217,12 @@ def _async(logs: Logs) -> bool:
     if logs.has_state:
         return False
     gaps = {n for n in holes(logs.planned) if n >= (logs.committed or [0])[0]}
-    return len(gaps) >= _ASYNC_HOLES and not gaps & set(logs.committed)
+    return not _far(logs) and len(gaps) >= _ASYNC_HOLES and not gaps & set(logs.committed)
+
+
+def _far(logs: Logs) -> bool:
+    """The newest entry is a stray number, far away from the others."""
+    return len(logs.planned) > 1 and logs.planned[-1] - logs.planned[-2] > _FAR
 
 
 def _holes(logs: Logs) -> Iterator[Finding]:
@@ -213,6 +234,10 @@ def _holes(logs: Logs) -> Iterator[Finding]:
         yield finding(
             "offsets-far-ahead", f"offsets/{newest}", f"batch {newest - 1} is not planned"
         )
+        return
+    if _far(logs):
+        detail = f"the entry before it is of batch {logs.planned[-2]}"
+        yield finding("offsets-far-ahead", f"offsets/{newest}", detail)
         return
     if _async(logs):
         yield finding("async-gaps", layout.OFFSETS, f"{len(gaps)} batches are in neither log")

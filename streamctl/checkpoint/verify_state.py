@@ -7,6 +7,7 @@ and `loading` (whether it can be loaded).
 from collections.abc import Iterator
 
 from streamctl.checkpoint import layout
+from streamctl.checkpoint.files import NotAFile
 from streamctl.checkpoint.findings import Finding, finding
 from streamctl.checkpoint.kinds import Effect, Severity
 from streamctl.checkpoint.loading import Loader
@@ -93,12 +94,15 @@ def _operator(logs: Logs, operator: Operator, *, reading: bool) -> Iterator[Find
 
 def _metadata(logs: Logs, operator: Operator, found: list[Finding]) -> OperatorMetadata | None:
     path = layout.join(operator.path, layout.OPERATOR_METADATA)
-    metadata = attempt(
-        found,
-        "operator-metadata-damaged",
-        f"{path}/metadata",
-        lambda: read_operator_metadata(logs.files, operator),
-    )
+
+    def read() -> OperatorMetadata | None:
+        try:
+            return read_operator_metadata(logs.files, operator)
+        except NotAFile as error:  # Spark takes it for there, and never reads it
+            found.append(finding("operator-metadata-missing", f"{path}/metadata", error.message))
+            return None
+
+    metadata = attempt(found, "operator-metadata-damaged", f"{path}/metadata", read)
     if metadata is None and not found:
         detail = f"operator {operator.operator_id} has no metadata file"
         if _writes_metadata(logs):
@@ -160,6 +164,9 @@ def _schema(logs: Logs, found: list[Finding], path: str, *, effect: Effect) -> N
             found, "schema-damaged", path, lambda: parse_schema(logs.files.read(path), name=path)
         )
     except FileNotFoundError:
+        folder, _, name = path.rpartition("/")
+        if logs.files.exists(layout.join(folder, layout.hadoop_sidecar(name))):
+            effect = Effect.FAILS  # the new file's rename stumbles over the old one's checksum
         found.append(finding("schema-missing", path, f'"{path}" is missing', effect=effect))
 
 

@@ -1,7 +1,8 @@
 """How reports on checkpoints are drawn. JSON is derived from the dataclasses, not from here."""
 
+import json
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from streamctl.cli.render import Facts, Line, Table, View
@@ -44,7 +45,7 @@ def inspect_view(report: "InspectReport") -> View:
         for part in source.partitions
     ]
     others = [
-        (source.source_id, source.kind, str(source.offset))
+        (source.source_id, source.kind, json.dumps(source.offset))
         for source in report.sources
         if source.kind != "kafka"
     ]
@@ -72,6 +73,11 @@ def inspect_view(report: "InspectReport") -> View:
             right=frozenset({0, 4, 5, 6, 7}),
         ),
         Table(
+            columns=("operator", "partition", "store", "versions", "size", "keys", "at version"),
+            rows=_partitions(report),
+            right=frozenset({0, 1, 4, 5, 6}),
+        ),
+        Table(
             columns=("files", "number", "size"),
             rows=[(kind.kind, kind.files, _bytes(kind.size_bytes)) for kind in report.files],
             right=frozenset({1, 2}),
@@ -91,6 +97,19 @@ def _operator(item: "OperatorReport") -> tuple[object, ...]:
         item.skew,
         "not counted" if item.keys is None else item.keys,
     )
+
+
+def _partitions(report: "InspectReport") -> list[tuple[object, ...]]:
+    """Each store of each partition, once keys were asked for."""
+    rows: list[tuple[object, ...]] = []
+    for item in report.operators:
+        for part in item.partition_states:
+            if part.keys_at_version is not None:
+                versions = f"{part.oldest_version} to {part.newest_version}"
+                size, keys = _bytes(part.size_bytes), _or(part.keys, "unknown")
+                row = (item.operator_id, part.partition, part.store, versions, size, keys)
+                rows.append((*row, part.keys_at_version))
+    return rows
 
 
 def _watermark(report: "InspectReport") -> str:
@@ -208,7 +227,8 @@ def _or(value: object, instead: str) -> object:
 
 
 def _time(moment: datetime | None) -> str:
-    return "" if moment is None else iso(moment)
+    """To the second: in a table of batches, durations tell the rest."""
+    return "" if moment is None else f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S}Z"
 
 
 def _ago(seconds: float | None) -> str:

@@ -95,9 +95,9 @@ def test_the_logs_say_what_spark_said(version, name):
     assert checkpoint.query_id() == said["id"]
     assert position.committed_batch_id == said["committed"]
     assert position.planned_batch_id == said["planned"]
-    stateful = name.split("-")[0]
-    assert checkpoint.state_format_version() == (
-        {"hdfs": 1, "rocksdb": 1, "rocksdb2": 2}.get(stateful)
+    provider = name.split("-", maxsplit=1)[0]
+    assert checkpoint.state_format_version() == {"hdfs": 1, "rocksdb": 1, "rocksdb2": 2}.get(
+        provider
     )
 
 

@@ -1,0 +1,154 @@
+"""`streamctl checkpoint` and `streamctl explain`: exit codes, and one table per report."""
+
+import re
+import shutil
+from datetime import UTC, datetime
+
+import pytest
+
+from streamctl.checkpoint.generations import Generation, add
+from streamctl.checkpoint.kinds import kinds
+from streamctl.checkpoint.store import Store
+from streamctl.explain.explain import explain, explain_log
+from tests.goldens import golden
+
+CHECKPOINT = golden("4.2.0", "hdfs-aggregation")
+
+
+@pytest.fixture
+def place(tmp_path):
+    """A copy under a short, stable name in the working directory."""
+    shutil.copytree(CHECKPOINT, tmp_path / "cp")
+    return tmp_path / "cp"
+
+
+def plain(text: str) -> str:
+    """Without what depends on when the files were written or read."""
+    text = re.sub(r"\d{4}-\d\d-\d\dT[\d:.]+Z(, \d.* behind now)?", "<time>", text)
+    text = re.sub(r"(-?\d+(\.\d+)? (d|h|min|s)\b ?)+( ago)?", "<span>", text)
+    return re.sub(r"[▁▂▃▄▅▆▇█]+", "<bars>", text)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("checkpoint", "inspect", "cp"),
+        ("checkpoint", "inspect", "cp", "--batch", "6", "--state"),
+        ("checkpoint", "history", "cp", "-n", "3"),
+        ("checkpoint", "verify", "cp"),
+        ("checkpoint", "diff", "cp@6", "cp"),
+    ],
+    ids=" ".join,
+)
+@pytest.mark.parametrize("output", ["table", "tsv"])
+@pytest.mark.usefixtures("place")
+def test_reports(streamctl, snapshot, command, output):
+    result = streamctl(*command, "-o", output)
+    assert result.exit_code == 0, result.stderr
+    assert plain(result.stdout) == snapshot
+
+
+def test_json_is_the_dataclass(streamctl, place):
+    data = streamctl("checkpoint", "inspect", "cp", "-o", "json").data
+    assert data["committed_batch_id"] == max(
+        int(p.name) for p in (place / "commits").iterdir() if p.name.isdigit()
+    )
+    assert data["operators"][0]["name"] == "stateStoreSave"
+    assert data["filesystem_calls"] < 20
+
+
+def test_verify_finds_and_exits_3(streamctl, place, snapshot):
+    (place / "metadata").unlink()
+    result = streamctl("checkpoint", "verify", "cp", "-o", "tsv")
+    assert result.exit_code == 3
+    assert plain(result.stdout) == snapshot
+
+
+def test_no_checkpoint_exits_10_with_a_way_out(streamctl, tmp_path):
+    result = streamctl("checkpoint", "verify", str(tmp_path))
+    assert result.exit_code == 10
+    assert "offsets/" in result.stderr
+
+
+def test_an_unknown_batch_exits_10_and_says_which_there_are(streamctl, place):
+    assert place
+    result = streamctl("checkpoint", "inspect", "cp", "--batch", "999")
+    assert result.exit_code == 10
+    assert "keeps batches" in result.stderr
+
+
+def test_the_jobs_own_checkpoint_is_the_default(streamctl, tmp_path):
+    location = tmp_path / "data" / "checkpoint"
+    add(
+        Store.open(str(location)),
+        Generation(
+            name="0001",
+            created_at=datetime(2024, 1, 1, tzinfo=UTC),
+            job="a:B",
+            starting_offsets="{}",
+            why="test",
+        ),
+    )
+    shutil.copytree(CHECKPOINT, location / "0001" / "windows")
+    assert streamctl("checkpoint", "verify", "-o", "json").data["verdict"] == "ok"
+    shutil.copytree(CHECKPOINT, location / "0001" / "other")
+    result = streamctl("checkpoint", "verify")
+    assert result.exit_code == 10
+    assert "other, windows" in result.stderr
+    named = streamctl("checkpoint", "verify", "--query", "windows", "-o", "json")
+    assert named.data["verdict"] == "ok"
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        ("state-ahead", "finding"),
+        ("13", "exit_code"),
+        ("exit 13", "exit_code"),
+        ("CONCURRENT_STREAM_LOG_UPDATE", "spark_condition"),
+        ("[cannot_load_state_store.uncategorized]", "spark_condition"),
+    ],
+)
+def test_explain(streamctl, code, kind):
+    result = streamctl("explain", code, "-o", "json")
+    assert result.exit_code == 0
+    assert result.data["kind"] == kind
+    assert result.data["remedy"]
+
+
+def test_explain_an_unknown_code_suggests_near_ones(streamctl):
+    result = streamctl("explain", "sate-ahead")
+    assert result.exit_code == 10
+    assert "state-ahead" in result.stderr
+
+
+LOG = """\
+26/01/01 ERROR MicroBatchExecution: Query terminated with error
+org.apache.spark.SparkException: [FOREACH_BATCH_USER_FUNCTION_ERROR] An error occurred
+Py4JException: ... [CANNOT_LOAD_STATE_STORE.UNCATEGORIZED] An error ... [X] [NOT_KNOWN_AT_ALL]
+java.lang.OutOfMemoryError: Java heap space
+"""
+
+
+def test_explain_finds_the_hidden_condition_in_a_log(streamctl, tmp_path):
+    (tmp_path / "driver.log").write_text(LOG)
+    result = streamctl("explain", "driver.log", "-o", "json")
+    assert result.exit_code == 3
+    found = {item["condition"]: item for item in result.data["conditions"]}
+    assert set(found) == {
+        "FOREACH_BATCH_USER_FUNCTION_ERROR",
+        "CANNOT_LOAD_STATE_STORE.UNCATEGORIZED",
+        "NOT_KNOWN_AT_ALL",
+        "OUT_OF_MEMORY",
+    }
+    assert found["NOT_KNOWN_AT_ALL"]["explanation"] is None
+    assert found["CANNOT_LOAD_STATE_STORE.UNCATEGORIZED"]["first_line"] == 3
+
+
+def test_a_quiet_log_is_ok():
+    assert explain_log(["all is well"]).verdict == "ok"
+
+
+@pytest.mark.parametrize("code", kinds())
+def test_every_kind_of_finding_has_a_remedy_with_a_command(code):
+    assert "`" in explain(code).remedy
