@@ -19,12 +19,14 @@ class Cause:
         condition: Spark's error condition, else the name of the exception that fits best.
         message: one line.
         hint: a full sentence with the way out; empty when none is known.
+        is_kafka_silent: whether it is Kafka that did not answer.
     """
 
     failure_class: FailureClass
     condition: str
     message: str
     hint: str
+    is_kafka_silent: bool = False
 
 
 _CONFIGURATION = (
@@ -174,6 +176,7 @@ _WRAPPERS = {
     "StreamingQueryException",
 }
 _MAX_MESSAGE_CHARACTERS = 400
+_MAX_LEAD_IN_CHARACTERS = 120
 
 
 def classify(text: str) -> Cause:
@@ -188,6 +191,7 @@ def classify(text: str) -> Cause:
                 condition=_condition(text, found.start()),
                 message=_line_at(text, found.start()),
                 hint=hint,
+                is_kafka_silent=hint == _UNREACHABLE[0][1],
             )
     return Cause(
         failure_class=FailureClass.CODE,
@@ -214,8 +218,13 @@ def _condition(text: str, position: int) -> str:
 
 
 def _line_at(text: str, position: int) -> str:
-    """The line around a position, without a stack frame's or a cause's lead-in, cut to size."""
+    """The line around a position, without a stack frame's or a cause's lead-in, cut to size.
+
+    A long line has a whole chain of causes; then the one at the position begins it.
+    """
     start = text.rfind("\n", 0, position) + 1
+    if position - start > _MAX_LEAD_IN_CHARACTERS:
+        start = text.rfind(" ", start, position) + 1
     end = text.find("\n", position)
     line = text[start : end if end >= 0 else len(text)].strip()
     line = line.removeprefix("Caused by: ").rpartition("terminated with exception: ")[2]

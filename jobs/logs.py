@@ -30,8 +30,10 @@ _LAYOUT: dict[str, Any] = {
         "stackTrace": {"stringified": True},
     },
 }
-# Spark says these at each start, and none of them asks for anything to be done.
+# Spark says these at each start, and none of them asks for anything to be done. A lost broker is
+# told once, by the driver or the supervisor; Kafka's clients tell it several times a second.
 _NOISE = (
+    "org.apache.kafka.clients",
     "org.apache.hadoop.util.NativeCodeLoader",
     "org.apache.spark.util.SparkStringUtils",
     "org.apache.spark.sql.execution.streaming.runtime.ResolveWriteToStream",

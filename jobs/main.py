@@ -11,7 +11,7 @@ from pyspark.sql.streaming.query import StreamingQuery
 
 from jobs import sinks
 from jobs.entry import load_job, options_of
-from jobs.failures import classify
+from jobs.failures import Cause, classify
 from jobs.job import Context, Job, Query
 from jobs.logs import set_up
 from jobs.progress import Listener, ProgressFile
@@ -200,7 +200,7 @@ class Driver:
         return self._failure(
             cause.failure_class,
             error,
-            cause.message,
+            self._told(cause),
             cause.hint,
             condition=cause.condition,
             query=name,
@@ -208,6 +208,13 @@ class Driver:
             offsets=where.offsets,
             detail=text,
         )
+
+    def _told(self, cause: Cause) -> str:
+        """Name the broker: Kafka's own exceptions do not."""
+        if cause.is_kafka_silent:
+            servers = self._settings.kafka.bootstrap_servers
+            return f"no answer from Kafka at {servers}: {cause.message}"
+        return cause.message
 
     def _unexpected(self, error: Exception) -> Failure:
         import traceback

@@ -118,7 +118,6 @@ class Launch:
         starting_offsets: Kafka offsets as JSON, explicit for every partition, so that all
             queries of a generation begin at the same records.
         state_format_version: `checkpointFormatVersion` found in the commit log; None when free.
-        late_watermarks_ms: query -> event-time watermark (epoch ms) of its last planned batch.
         jars: local paths of the connector's jars.
         archive: path of the JVM class-data archive to use, empty for none.
         make_archive: path at which to make one when the JVM ends in order, empty for none.
@@ -131,7 +130,6 @@ class Launch:
     output_base: str
     starting_offsets: str
     state_format_version: int | None = None
-    late_watermarks_ms: dict[str, int] = field(default_factory=dict)
     jars: list[str] = field(default_factory=list)
     archive: str = ""
     make_archive: str = ""

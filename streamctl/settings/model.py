@@ -104,6 +104,9 @@ class SuperviseSettings(Section):
     backoff_factor: Annotated[float, Field(ge=1)] = Field(2, description="growth of the wait")
     max_backoff_seconds: PositiveFloat = Field(60, description="cap of the wait")
     jitter: Share = Field(0.2, description="random share added to each wait")
+    broker_patience_seconds: NonNegativeFloat = Field(
+        900, description="how long an unreachable broker is waited for before an attempt counts"
+    )
     stable_seconds: PositiveFloat = Field(300, description="a run so long refills the attempts")
 
 

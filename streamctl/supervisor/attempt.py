@@ -38,6 +38,15 @@ class Attempts:
         self._making: Path | None = None
         self.generation = ""
 
+    def ping(self) -> None:
+        """Ask whether the broker answers.
+
+        Raises:
+            BrokerUnreachable: it does not.
+        """
+        with broker(self._settings) as kafka:
+            kafka.ping()
+
     def start(self, attempt: int) -> Driver:
         """Find out what the driver needs to know, write it down, and start it.
 

@@ -6,7 +6,6 @@ seen by one query and not by the other.
 """
 
 import json
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -20,19 +19,6 @@ from streamctl.rundir import Launch
 from streamctl.settings.model import Settings
 
 _LATEST, _EARLIEST = -1, -2
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pinned:
-    """What the checkpoints of a generation oblige the next start to.
-
-    Attributes:
-        state_format_version: `checkpointFormatVersion` of the stateful queries; None when free.
-        late_watermarks_ms: query -> watermark of its last planned batch.
-    """
-
-    state_format_version: int | None
-    late_watermarks_ms: dict[str, int]
 
 
 def current_generation(
@@ -132,22 +118,20 @@ def _parse_starting(text: str) -> str | dict[str, dict[str, int]]:
         ) from error
 
 
-def pinned(store: Store, generation: Generation) -> Pinned:
-    """Read from the checkpoints of a generation what the next start must keep to.
+def state_format_version(store: Store, generation: Generation) -> int | None:
+    """The `checkpointFormatVersion` that the checkpoints of a generation oblige the start to.
+
+    Spark does not pin it in the checkpoint, and starting with the other one breaks it.
 
     Raises:
         Refused: its queries were written with different state formats.
     """
     versions: set[int] = set()
-    watermarks: dict[str, int] = {}
     for query in generations.queries(store, generation.name):
         try:
             checkpoint = Checkpoint.open(f"{store.url.rstrip('/')}/{generation.name}/{query}")
         except CheckpointNotFound:
             continue  # made, and ended before its first file
-        watermark = checkpoint.position().watermark_ms
-        if watermark:
-            watermarks[query] = watermark
         version = checkpoint.state_format_version()
         if version is not None:
             versions.add(version)
@@ -156,9 +140,7 @@ def pinned(store: Store, generation: Generation) -> Pinned:
             f"queries of generation {generation.name} have different state formats",
             hint="Spark takes one format for a whole session; start a new generation.",
         )
-    return Pinned(
-        state_format_version=versions.pop() if versions else None, late_watermarks_ms=watermarks
-    )
+    return versions.pop() if versions else None
 
 
 def launch(
@@ -184,7 +166,6 @@ def launch(
         archive: class-data archive to use if it exists; None for none.
         making: where to make one if it does not.
     """
-    found = pinned(store, generation)
     use = archive is not None and archive.exists()
     return Launch(
         run_id=run_id,
@@ -193,8 +174,7 @@ def launch(
         checkpoint_base=generations.base(settings.checkpoint.location, generation.name),
         output_base=generations.base(settings.output.location, generation.name),
         starting_offsets=generation.starting_offsets,
-        state_format_version=found.state_format_version,
-        late_watermarks_ms=found.late_watermarks_ms,
+        state_format_version=state_format_version(store, generation),
         jars=[str(path) for path in jars],
         archive=str(archive) if use else "",
         make_archive=str(making) if making and not use else "",

@@ -28,7 +28,7 @@ from streamctl.rundir import (
 from streamctl.settings.model import Settings
 from streamctl.supervisor.attempt import Attempts
 from streamctl.supervisor.logs import JobLog, pump
-from streamctl.supervisor.policy import End, Exit, Restart, after_exit, describe
+from streamctl.supervisor.policy import End, Exit, Restart, after_exit, backoff_seconds, describe
 from streamctl.supervisor.progress import ProgressTail
 
 TICK_SECONDS = 0.1
@@ -143,6 +143,9 @@ class Supervisor:
             next_attempt_at=None,
         )
         try:
+            self._await_broker(attempts)
+            if self._stop:
+                return Exit(code=0, failure=None, ran_seconds=0, stop_requested=True)
             driver = attempts.start(number)
         except StreamctlError as error:
             failure = self._fail(error)
@@ -168,15 +171,52 @@ class Supervisor:
         self._after(ended)
         return ended
 
+    def _await_broker(self, attempts: Attempts) -> None:
+        """Wait for an unreachable broker instead of spending attempts on it.
+
+        It is told once, as an error with the broker and the reason.
+
+        Raises:
+            BrokerUnreachable: still no answer when the patience is over.
+        """
+        began, looks = time.monotonic(), 0
+        while not self._stop:
+            try:
+                attempts.ping()
+            except BrokerUnreachable as error:
+                waited = time.monotonic() - began
+                if waited > self._settings.supervise.broker_patience_seconds:
+                    raise
+                if looks == 0:
+                    self._fail(error)
+                self._wait_for_broker(looks)
+                looks += 1
+            else:
+                break
+        if looks and not self._stop:
+            self._run.remove(Failure)
+            self._log.event("INFO", f"Kafka answers again after {time.monotonic() - began:.0f} s")
+            self._publish(observed=Observed.STARTING, next_attempt_at=None)
+
+    def _wait_for_broker(self, looks: int) -> None:
+        wait = backoff_seconds(
+            looks,
+            settings=self._settings.supervise,
+            chance=random.random(),  # noqa: S311 - jitter
+        )
+        self._publish(
+            observed=Observed.BACKING_OFF, next_attempt_at=_now() + timedelta(seconds=wait)
+        )
+        self._sleep(wait)
+
     def _after(self, ended: Exit) -> None:
         """Record how an attempt ended, in the log and, if the driver could not, as a failure."""
         self._publish(driver_pid=None)
-        if ended.stop_requested or ended.code == 0:
-            self._log.event("INFO", "driver ended", exit_code=ended.code)
-            return
-        self._log.event("ERROR", describe(ended), exit_code=ended.code, failure=ended.failure)
-        if ended.failure is None:
-            self._run.write(self._died(ended))
+        self._log.event("INFO", "driver ended", exit_code=ended.code)
+        if ended.stop_requested or ended.code == 0 or ended.failure is not None:
+            return  # a failure was told by the driver itself
+        self._log.event("ERROR", describe(ended))
+        self._run.write(self._died(ended))
 
     def _watch(self, driver: Driver) -> None:
         """One look at the driver, the lease and the operator's wishes."""
@@ -200,7 +240,6 @@ class Supervisor:
             driver.end_session()
 
     def _back_off(self, decision: Restart) -> None:
-        until = time.monotonic() + decision.wait_seconds
         self._publish(
             observed=Observed.BACKING_OFF,
             attempts_left=decision.attempts_left,
@@ -212,6 +251,11 @@ class Supervisor:
             f"restart in {decision.wait_seconds:.1f} s: {decision.why}",
             attempts_left=decision.attempts_left,
         )
+        self._sleep(decision.wait_seconds)
+
+    def _sleep(self, seconds: float) -> None:
+        """Wait without a driver: the lease is held, and a stop ends it."""
+        until = time.monotonic() + seconds
         while time.monotonic() < until and not self._stop:
             self._renew(None)
             self._read_stop()

@@ -11,9 +11,11 @@ import psutil
 import pytest
 
 from streamctl.errors import ExitCode
+from streamctl.kafka.client import Broker
 from streamctl.rundir import Failure, FailureClass, Observed
+from streamctl.sandbox import lifecycle as sandbox
 from tests import accounting
-from tests.harness import until
+from tests.harness import Project, until
 
 pytestmark = pytest.mark.integration
 TELEMETRY = ("windows", "dead_letters")
@@ -173,3 +175,41 @@ def test_an_analysis_error_is_told_and_not_retried(project):
     status = project.json("status")
     assert status.exit_code == ExitCode.FOUND
     assert status.data["failure"]["condition"].startswith("UNRESOLVED_COLUMN")
+
+
+def test_a_broker_that_was_lost_is_told_once_and_nothing_is_lost(tmp_path):
+    """A broker of its own is killed under the job and comes back on the same port."""
+    kafka, topic, ledger = tmp_path / "kafka", "t", tmp_path / "ledger"
+    servers = sandbox.up(directory=kafka, topics={topic: 2}).bootstrap_servers
+    (tmp_path / "project").mkdir()
+    quick = {"default.api.timeout.ms": "4000", "request.timeout.ms": "3000"}
+    project = Project(
+        tmp_path / "project",
+        {
+            "kafka": {"bootstrap_servers": servers, "topic": topic, "starting_offsets": "earliest"},
+            "kafka.options": quick,
+            "spark": {"master": "local[2]", "shuffle_partitions": 2},
+            "spark.options": {"spark.sql.streaming.minBatchesToRetain": "1000000"},
+        },
+    )
+    try:
+        produce(project, count=1000, ledger=ledger)
+        assert project("start").exit_code == 0
+        sandbox.kill(directory=kafka)
+        until(lambda: project.status().observed is Observed.BACKING_OFF, seconds=120)
+        status = project.json("status")
+        assert status.exit_code == ExitCode.FOUND
+        assert f"no answer from Kafka at {servers}" in status.data["reasons"][0]
+        sandbox.up(directory=kafka)
+        until(lambda: project.status().observed is Observed.RUNNING, seconds=120)
+        assert project.json("status").exit_code == 0
+        broker = Broker(servers, timeout_seconds=20)
+        until(lambda: accounting.is_drained(project, broker, topic))
+        assert project("stop").exit_code == 0
+        errors = project("logs", "--level", "ERROR").stdout
+        assert "\tat " not in errors
+        audit = accounting.check(project, broker, topic, ledger)
+        assert (audit.wrong, audit.must.unread) == ([], 0)
+    finally:
+        project.clean()
+        sandbox.down(directory=kafka)

@@ -23,6 +23,10 @@ class FakeAttempts:
     def __init__(self, *_: object, **__: object) -> None:
         pass
 
+    def ping(self) -> None:
+        if (RUN.path / "broker-is-down").exists():
+            raise BrokerUnreachable("no answer from Kafka at nowhere", hint="Start it.")
+
     def start(self, attempt: int) -> Driver:
         behaviour = BEHAVIOURS[min(attempt, len(BEHAVIOURS)) - 1]
         if behaviour == "unreachable":

@@ -192,6 +192,38 @@ def test_infrastructure_is_retried_with_growing_waits_until_the_budget_is_spent(
     assert harness.run.read(Failure).failure_class is FailureClass.INFRASTRUCTURE
 
 
+def test_an_unreachable_broker_is_waited_for_and_told_once(harness):
+    supervisor = harness.start("run", max_backoff_seconds=0.3)
+    running = harness.running()
+    (harness.run.path / "broker-is-down").touch()
+    os.kill(running.driver_pid, signal.SIGKILL)
+    until(lambda: harness.status().attempt == 2)
+    until(lambda: harness.status().observed is Observed.BACKING_OFF)
+    time.sleep(1.5)
+    report = read_status(harness.run)
+    assert report.verdict is Verdict.PROBLEM
+    assert "no answer from Kafka at nowhere" in report.reasons[0]
+    told = [line for line in harness.log() if "no answer from Kafka" in str(line["message"])]
+    assert [line["level"] for line in told] == ["ERROR"]
+    (harness.run.path / "broker-is-down").unlink()
+    assert harness.running().attempts_left == 2
+    assert harness.run.read(Failure) is None
+
+    (harness.run.path / "broker-is-down").touch()
+    os.kill(harness.status().driver_pid, signal.SIGKILL)
+    until(lambda: harness.status().attempt == 3)
+    supervisor.send_signal(signal.SIGTERM)
+    assert supervisor.wait(PATIENCE_SECONDS) == 0
+
+
+def test_patience_with_a_broker_ends(harness):
+    harness.run.path.mkdir()
+    (harness.run.path / "broker-is-down").touch()
+    supervisor = harness.start("run", attempts=0, broker_patience_seconds=0.2)
+    assert supervisor.wait(PATIENCE_SECONDS) == 1
+    assert harness.run.read(Failure).condition == "BrokerUnreachable"
+
+
 def test_a_job_that_comes_to_its_end_is_finished(harness):
     assert harness.start("exit:0").wait(PATIENCE_SECONDS) == 0
     assert harness.status().observed is Observed.FINISHED

@@ -40,7 +40,6 @@ NOW = datetime(2026, 1, 31, 12, 0, 0, 123000, tzinfo=UTC)
             output_base="o",
             starting_offsets="{}",
             state_format_version=2,
-            late_watermarks_ms={"windows": 5},
         ),
     ],
     ids=lambda value: type(value).__name__,

@@ -52,3 +52,19 @@ def test_the_message_is_the_line_that_tells_the_cause():
         "org.apache.kafka.common.errors.TimeoutException: "
         "Timed out waiting for a node assignment. Call: describeTopics"
     )
+
+
+def test_a_silent_kafka_is_told_by_its_own_words():
+    text = (
+        "[STREAM_FAILED] Query [id = 1, runId = 2] terminated with exception: Job aborted due to "
+        "stage failure: Task 0 in stage 4.0 failed 1 times, most recent failure: Lost task 0.0 in "
+        "stage 4.0 (TID 10) (localhost executor driver): "
+        "org.apache.kafka.common.errors.TimeoutException: Timeout of 60000ms expired before the "
+        "position for partition t-0 could be determined\n\tat a.b(C.scala)"
+    )
+    cause = classify(text)
+    assert cause.is_kafka_silent
+    assert cause.message == (
+        "org.apache.kafka.common.errors.TimeoutException: Timeout of 60000ms expired before the "
+        "position for partition t-0 could be determined"
+    )
