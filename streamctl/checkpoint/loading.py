@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from streamctl.checkpoint import layout, sidecar
-from streamctl.checkpoint.files import READ_LIMIT_BYTES, Entry, Files
+from streamctl.checkpoint.files import Entry, Files
 from streamctl.checkpoint.findings import Finding, finding
 from streamctl.checkpoint.keys import read_base
 from streamctl.checkpoint.kinds import Effect
@@ -57,13 +57,18 @@ class Loader:
     Args:
         files: the checkpoint's door.
         codec: compression that the offset log pins; "" when it does not say.
-        reading: decode the files; otherwise names and lengths only.
+        limit_bytes: files larger than this are not read, only their names and lengths are
+            looked at; None reads all.
+
+    Attributes:
+        unread: how many files were too large.
     """
 
-    def __init__(self, files: Files, *, codec: str = "", reading: bool = True) -> None:
+    def __init__(self, files: Files, *, codec: str = "", limit_bytes: int | None = None) -> None:
+        self.unread = 0
         self._files = files
         self._codec = codec
-        self._reading = reading
+        self._limit_bytes = limit_bytes
         self._shared: dict[str, dict[str, Entry]] = {}
         self._cut: list[tuple[str, str]] = []
         self._changed: list[str] = []
@@ -144,7 +149,7 @@ class Loader:
     def _read(self, store: Store, file: StateFile) -> Trouble | None:
         if file.size_bytes == 0:
             return Trouble(name=file.name, detail=f'"{file.name}" is empty')
-        if not self._reading:
+        if self._too_large(file.size_bytes):
             return None
         try:
             self.read(store, file)
@@ -153,6 +158,11 @@ class Loader:
         except Malformed as error:
             return Trouble(name=file.name, detail=error.message)
         return None
+
+    def _too_large(self, size_bytes: int) -> bool:
+        large = self._limit_bytes is not None and size_bytes > self._limit_bytes
+        self.unread += large
+        return large
 
     def read(self, store: Store, file: StateFile) -> Counter:
         """Decode one state file to its end, with what lies outside of it.
@@ -181,12 +191,14 @@ class Loader:
     def _compare(self, store: Store, file: StateFile) -> None:
         """Spark does not look at Hadoop's sum of these; a changed file loads all the same."""
         beside = layout.hadoop_sidecar(file.name)
-        if beside not in store.names or file.size_bytes > READ_LIMIT_BYTES:
+        if beside not in store.names:
             return
         sums = self._files.read(layout.join(store.path, beside))
-        data = self._files.read(layout.join(store.path, file.name))
-        with suppress(Malformed):  # a damaged sum says nothing of the file
-            if not sidecar.hadoop_matches(sums, data, name=beside):
+        with (
+            suppress(Malformed),  # a damaged sum says nothing of the file
+            self._files.open(layout.join(store.path, file.name)) as stream,
+        ):
+            if not sidecar.hadoop_matches(sums, stream, name=beside):
                 self._changed.append(file.name)
 
     def _snapshot(self, store: Store, file: StateFile) -> None:
@@ -210,7 +222,8 @@ class Loader:
         if there.size_bytes != item.size_bytes:
             sizes = f"{there.size_bytes} bytes instead of {item.size_bytes}"
             raise Malformed(f'"{path}" needs "{where}", which has {sizes}')
-        self._hadoop(layout.join(path.rpartition("/")[0], folder), item.stored_name, present)
+        if not self._too_large(item.size_bytes):
+            self._hadoop(layout.join(path.rpartition("/")[0], folder), item.stored_name, present)
 
     def _checksum(self, store: Store, name: str, *, rocksdb_v1: bool) -> None:
         """The checksums that Spark itself looks at when it loads."""
@@ -219,10 +232,11 @@ class Loader:
             self._hadoop(store.path, name, dict.fromkeys(store.names))
         beside = layout.spark_sidecar(name)
         if beside in store.names:
-            checksum = sidecar.parse_spark_checksum(
-                self._files.read(layout.join(store.path, beside)), name=beside
-            )
-            if not sidecar.spark_matches(checksum, self._files.read(path), name=beside):
+            data = self._files.read(layout.join(store.path, beside))
+            checksum = sidecar.parse_spark_checksum(data, name=beside)
+            with self._files.open(path) as stream:
+                same = sidecar.spark_matches(checksum, stream, name=beside)
+            if not same:
                 raise Malformed(f'"{path}" does not match its checksum "{beside}"')
 
     def _hadoop(self, folder: str, name: str, present: dict[str, Entry] | dict[str, None]) -> None:
@@ -230,8 +244,9 @@ class Loader:
         if beside not in present:
             return
         sums = self._files.read(layout.join(folder, beside))
-        data = self._files.read(layout.join(folder, name), limit_bytes=1 << 30)
-        if not sidecar.hadoop_matches(sums, data, name=beside):
+        with self._files.open(layout.join(folder, name)) as stream:
+            same = sidecar.hadoop_matches(sums, stream, name=beside)
+        if not same:
             raise Malformed(f'"{folder}/{name}" does not match its checksum "{beside}"')
 
     def _listing(self, path: str) -> dict[str, Entry]:

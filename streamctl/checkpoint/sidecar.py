@@ -5,7 +5,9 @@ Follows Hadoop's `ChecksumFileSystem` (CRC32 of each 512 bytes) and Spark's
 """
 
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import BinaryIO
 
 from streamctl.checkpoint import decode
 from streamctl.errors import Malformed, Unsupported
@@ -13,6 +15,7 @@ from streamctl.errors import Malformed, Unsupported
 _HADOOP_MAGIC = b"crc\0"
 _HEAD_BYTES = 8
 _CHUNK_MOST_BYTES = 1 << 20
+_PIECE_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,8 +27,8 @@ class SparkChecksum:
     size_bytes: int
 
 
-def hadoop_matches(sidecar: bytes, data: bytes, *, name: str) -> bool:
-    """True when `.N.crc` agrees with the bytes of `N`.
+def hadoop_matches(sidecar: bytes, stream: BinaryIO, *, name: str) -> bool:
+    """True when `.N.crc` agrees with the bytes of `N`, read piece by piece.
 
     Raises:
         Malformed: the sidecar itself is damaged.
@@ -33,8 +36,14 @@ def hadoop_matches(sidecar: bytes, data: bytes, *, name: str) -> bool:
     chunk = int.from_bytes(sidecar[4:8], "big")
     if not sidecar.startswith(_HADOOP_MAGIC) or not 0 < chunk <= _CHUNK_MOST_BYTES:
         raise Malformed(f'"{name}" is not a Hadoop checksum')
-    sums = [zlib.crc32(data[i : i + chunk]).to_bytes(4, "big") for i in range(0, len(data), chunk)]
-    return sidecar[_HEAD_BYTES:] == b"".join(sums)
+    at = _HEAD_BYTES
+    for piece in _pieces(stream, chunk * max(1, _PIECE_BYTES // chunk)):
+        for start in range(0, len(piece), chunk):
+            total = zlib.crc32(piece[start : start + chunk])
+            if sidecar[at : at + 4] != total.to_bytes(4, "big"):
+                return False
+            at += 4
+    return at == len(sidecar)
 
 
 def parse_spark_checksum(data: bytes, *, name: str) -> SparkChecksum:
@@ -54,8 +63,8 @@ def parse_spark_checksum(data: bytes, *, name: str) -> SparkChecksum:
     )
 
 
-def spark_matches(checksum: SparkChecksum, data: bytes, *, name: str) -> bool:
-    """True when `N.crc` agrees with the bytes of `N`.
+def spark_matches(checksum: SparkChecksum, stream: BinaryIO, *, name: str) -> bool:
+    """True when `N.crc` agrees with the bytes of `N`, read piece by piece.
 
     Raises:
         Unsupported: another algorithm than CRC32C.
@@ -64,5 +73,21 @@ def spark_matches(checksum: SparkChecksum, data: bytes, *, name: str) -> bool:
 
     if checksum.algorithm != "CRC32C":
         raise Unsupported(f'"{name}" uses the checksum "{checksum.algorithm}"')
+    total = size = 0
+    for piece in _pieces(stream, _PIECE_BYTES):
+        total = crc32c.crc32c(piece, total)
+        size += len(piece)
     # Java keeps the unsigned sum in a signed int.
-    return len(data) == checksum.size_bytes and crc32c.crc32c(data) == checksum.value & 0xFFFFFFFF
+    return size == checksum.size_bytes and total == checksum.value & 0xFFFFFFFF
+
+
+def _pieces(stream: BinaryIO, size: int) -> Iterator[bytes]:
+    """Pieces of exactly `size` bytes, but the last."""
+    held = b""
+    while piece := stream.read(size - len(held)):
+        held += piece
+        if len(held) == size:
+            yield held
+            held = b""
+    if held:
+        yield held

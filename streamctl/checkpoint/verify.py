@@ -21,6 +21,8 @@ from streamctl.reports import Verdict, worst
 
 SETTLE_SECONDS = 0.3
 """Between two looks: longer than a rename and its sidecar take."""
+FAST_LIMIT_BYTES = 16 << 20
+"""The fast level reads no larger state file: its names and lengths must do."""
 _LOOKS = 4
 
 
@@ -48,6 +50,8 @@ class VerifyReport:
         planned_batch_id, committed_batch_id: newest entries of the logs.
         next_batch_id: what the next start runs first; None before the first batch.
         findings: worst first; notes last.
+        unread_files: state files that a start needs and that were too large to read at this
+            level; their names and lengths were looked at.
         looks: how often the checkpoint was looked at.
         filesystem_calls: listings and reads.
     """
@@ -62,6 +66,7 @@ class VerifyReport:
     committed_batch_id: int | None
     next_batch_id: int | None
     findings: tuple[Finding, ...]
+    unread_files: int
     looks: int
     filesystem_calls: int
 
@@ -70,6 +75,7 @@ class VerifyReport:
 class _Look:
     logs: verify_logs.Logs
     findings: tuple[Finding, ...]
+    unread: int
 
 
 def verify(
@@ -112,6 +118,7 @@ def verify(
         committed_batch_id=logs.committed[-1] if logs.committed else None,
         next_batch_id=logs.start.batch_id if logs.start else None,
         findings=tuple(sorted(found, key=_rank)),
+        unread_files=look.unread,
         looks=looks,
         filesystem_calls=files.calls,
     )
@@ -133,7 +140,7 @@ def _settled(
             return look, number + 1
         seen, before = again, seen
         kept = tuple(item for item in look.findings if (item.code, item.path) in before)
-        look = _Look(logs=look.logs, findings=kept)
+        look = _Look(logs=look.logs, findings=kept, unread=look.unread)
     return look, _LOOKS
 
 
@@ -155,9 +162,10 @@ def _look_once(files: Files, output: Files | None, level: Level) -> _Look:
     found = list(logs.found)
     found += verify_files.look(logs)
     found += verify_files.look_at_sources(logs)
-    newest_state = 0
+    newest_state = unread = 0
     try:
-        operators, state_findings = verify_state.look(logs)
+        limit = FAST_LIMIT_BYTES if level is Level.FAST else None
+        operators, state_findings, unread = verify_state.look(logs, limit_bytes=limit)
         stores = [store for operator in operators for store in operator.stores]
         newest_state = max((f.version for store in stores for f in store.files), default=0)
         found += state_findings
@@ -167,7 +175,7 @@ def _look_once(files: Files, output: Files | None, level: Level) -> _Look:
         found.append(finding("format-unsupported", "", error.message))
     if output is not None:
         found += verify_files.look_at_sink(logs, output, newest_state=newest_state)
-    return _Look(logs=logs, findings=_once(found))
+    return _Look(logs=logs, findings=_once(found), unread=unread)
 
 
 def _once(found: list[Finding]) -> tuple[Finding, ...]:

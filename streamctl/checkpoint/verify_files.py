@@ -94,8 +94,10 @@ def check_sum(files: Files, folder: str, name: str, *, needed: bool = True) -> I
     path = layout.join(folder, name)
     other = layout.join(folder, layout.hadoop_sidecar(name))
     try:
-        data = files.read(path, limit_bytes=1 << 30)
-        if not sidecar.hadoop_matches(files.read(other), data, name=other):
+        sums = files.read(other)
+        with files.open(path) as stream:
+            same = sidecar.hadoop_matches(sums, stream, name=other)
+        if not same:
             effect = Effect.UNKNOWN if needed else Effect.STARTS
             detail = f'"{path}" does not match "{other}"'
             yield finding("checksum-mismatch", path, detail, effect=effect)

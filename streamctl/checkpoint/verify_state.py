@@ -33,12 +33,17 @@ _JOIN_STORES = tuple(
 _SINCE_4_0 = "spark.sql.streaming.stateStore.encodingFormat"
 
 
-def look(logs: Logs, *, reading: bool = True) -> tuple[tuple[Operator, ...], list[Finding]]:
+def look(
+    logs: Logs, *, limit_bytes: int | None = None
+) -> tuple[tuple[Operator, ...], list[Finding], int]:
     """Check the state for the next start.
 
     Args:
         logs: of `verify_logs.look`.
-        reading: decode what the start loads; otherwise names and lengths only.
+        limit_bytes: state files larger than this are not read; None reads all.
+
+    Returns:
+        The operators, the findings, and how many files were too large to read.
 
     Raises:
         FileNotFoundError: a file vanished since the listing.
@@ -47,10 +52,12 @@ def look(logs: Logs, *, reading: bool = True) -> tuple[tuple[Operator, ...], lis
     found: list[Finding] = []
     if not operators:
         found += _gone(logs)
+    codec = logs.last.conf.get(CODEC_CONF, "") if logs.last else ""
+    loader = Loader(logs.files, codec=codec if codec in _CODECS else "", limit_bytes=limit_bytes)
     for operator in operators:
-        found += _operator(logs, operator, reading=reading)
+        found += _operator(logs, operator, loader)
     found += _missing_operators(logs, operators)
-    return operators, found
+    return operators, found, loader.unread
 
 
 def _gone(logs: Logs) -> Iterator[Finding]:
@@ -75,16 +82,13 @@ def _missing_operators(logs: Logs, operators: tuple[Operator, ...]) -> Iterator[
         yield finding("operator-missing", path, f"operator {number} has no directory")
 
 
-def _operator(logs: Logs, operator: Operator, *, reading: bool) -> Iterator[Finding]:
+def _operator(logs: Logs, operator: Operator, loader: Loader) -> Iterator[Finding]:
     found: list[Finding] = []
     metadata = _metadata(logs, operator, found)
     yield from found
     yield from _places(logs, operator, metadata)
     yield from _schemas(logs, operator, metadata)
-    conf = logs.last.conf if logs.last else {}
-    codec = conf.get(CODEC_CONF, "")
-    loader = Loader(logs.files, codec=codec if codec in _CODECS else "", reading=reading)
-    count = partition_count(conf)
+    count = partition_count(logs.last.conf) if logs.last else None
     for store in operator.stores:
         in_use = count is None or store.partition_id < count
         yield from _strays(logs, store)

@@ -10,6 +10,7 @@ from streamctl.cli.checkpoint_views import (
     diff_view,
     history_view,
     inspect_view,
+    seal_view,
     verify_view,
 )
 from streamctl.cli.command import Here, command
@@ -87,12 +88,23 @@ def verify_command(
         str, typer.Option("--sink", help="Output of a file sink, to compare.", show_default=False)
     ] = "",
     kafka: Annotated[bool, typer.Option("--kafka", help="Compare with the broker.")] = False,
+    sealed: Annotated[
+        str, typer.Option("--seal", help="Compare with this seal.", show_default=False)
+    ] = "",
 ) -> Any:
     """Find what stops Spark from starting, or makes it wrong."""
+    from streamctl.checkpoint.seal import check_seal
     from streamctl.checkpoint.verify import Level, verify
 
     checkpoint = _open(here, path, query)
-    more = (lambda logs: _compare(here, logs)) if kafka else None
+
+    def more(logs: Any) -> "list[Finding]":
+        found = _compare(here, logs) if kafka else []
+        if sealed:
+            directory, name = _place(sealed)
+            found += check_seal(checkpoint, directory=directory, name=name)
+        return found
+
     return verify(checkpoint, level=Level(level.value), sink=sink, more=more)
 
 
@@ -107,6 +119,29 @@ def _compare(here: Here, logs: Any) -> "list[Finding]":
         timeout_seconds=settings.timeout_seconds,
     ) as broker:
         return check_kafka(logs, broker.watermarks)
+
+
+@command(app, "seal", view=seal_view)
+def seal_command(
+    here: Here,
+    path: _Path = "",
+    *,
+    query: _Query = "",
+    to: Annotated[
+        str, typer.Option("--to", help="The seal's file, outside the checkpoint.")
+    ] = "checkpoint-seal.json",
+) -> Any:
+    """Keep digests of the final files, to find later bit rot."""
+    from streamctl.checkpoint.seal import seal
+
+    directory, name = _place(to)
+    return seal(_open(here, path, query), directory=directory, name=name)
+
+
+def _place(file: str) -> tuple[str, str]:
+    """A file's directory and name."""
+    directory, _, name = file.rpartition("/")
+    return directory or ("/" if file.startswith("/") else "."), name
 
 
 @command(app, "diff", view=diff_view)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from streamctl.checkpoint.diff import DiffReport
     from streamctl.checkpoint.history import BatchRow, HistoryReport
     from streamctl.checkpoint.inspect_report import InspectReport, OperatorReport
+    from streamctl.checkpoint.seal import SealReport
     from streamctl.checkpoint.verify import VerifyReport
 
 _BARS = "▁▂▃▄▅▆▇█"
@@ -172,7 +173,8 @@ def verify_view(report: "VerifyReport") -> View:
             ("query id", report.query_id or "unknown"),
             ("next batch", next_batch),
             ("level", report.level.value),
-        ]
+            ("not read", f"{report.unread_files} large files; --level deep reads them"),
+        ][: None if report.unread_files else -1]
     )
     rows = [
         (item.severity.value, item.code, item.path, item.detail, item.condition, item.hint)
@@ -188,6 +190,19 @@ _FORECASTS = {
     "starts_wrong": "starts, and is wrong",
     "unknown": "cannot be told",
 }
+
+
+def seal_view(report: "SealReport") -> View:
+    """What the seal covers."""
+    rows = [
+        ("verdict", report.verdict),
+        ("seal", report.path),
+        ("query id", report.query_id or "unknown"),
+        ("files", report.files),
+        ("new", report.added),
+        ("size", _bytes(report.size_bytes)),
+    ]
+    return [Facts(rows=rows)]
 
 
 def diff_view(report: "DiffReport") -> View:

@@ -36,10 +36,10 @@ def parse(path, root):
     if path.name.endswith(".crc"):
         beside = path.with_name(layout.sidecar_of(path.name)).read_bytes()
         if path.name.startswith("."):
-            assert sidecar.hadoop_matches(data, beside, name=relative)
+            assert sidecar.hadoop_matches(data, io.BytesIO(beside), name=relative)
         else:
             checksum = sidecar.parse_spark_checksum(data, name=relative)
-            assert sidecar.spark_matches(checksum, beside, name=relative)
+            assert sidecar.spark_matches(checksum, io.BytesIO(beside), name=relative)
     elif relative == "metadata":
         assert log.format_metadata(log.parse_metadata(data)) == data
     elif top == "offsets":

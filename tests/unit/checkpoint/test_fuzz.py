@@ -53,7 +53,10 @@ PARSERS = {
         functools.partial(sidecar.parse_spark_checksum, name="fuzz"),
         lambda p: p.suffix == ".crc" and not p.name.startswith("."),
     ),
-    "hadoop-sum": (lambda data: sidecar.hadoop_matches(data, b"x" * 700, name="fuzz"), None),
+    "hadoop-sum": (
+        lambda data: sidecar.hadoop_matches(data, io.BytesIO(b"x" * 700), name="fuzz"),
+        None,
+    ),
     "file-log": (
         functools.partial(filelog.parse_file_log, name="fuzz"),
         lambda p: "_spark_metadata" in p.parts,

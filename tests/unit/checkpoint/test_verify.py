@@ -158,3 +158,10 @@ def test_kafka(tmp_path, committed, kept, expected, why):  # noqa: ARG001  for t
     verdicts = {item.verdict for item in found}
     if "kafka-unreachable" in expected:
         assert verdicts == {Verdict.UNKNOWN}
+
+
+def test_a_large_file_is_counted_as_not_read_at_the_fast_level(place, monkeypatch):
+    monkeypatch.setattr("streamctl.checkpoint.verify.FAST_LIMIT_BYTES", 10)
+    checkpoint = Checkpoint.open(str(place))
+    assert verify(checkpoint, sleep=lambda _: None).unread_files > 0
+    assert verify(checkpoint, level=Level.DEEP, sleep=lambda _: None).unread_files == 0
