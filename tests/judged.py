@@ -104,7 +104,7 @@ def _head() -> list[str]:
         ),
         (
             "- Where it foretold worse than Spark did, the judge's source gives a batch the same "
-            "rows every time, Kafka does not."
+            "same rows every time, Kafka does not."
         ),
         "",
         "| damage | what was done | checkpoints | Spark | `verify` |",
