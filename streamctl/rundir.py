@@ -158,6 +158,7 @@ class Status:
         driver_pid: None while no driver lives.
         next_attempt_at: when the backoff ends, None when not backing off.
         queries: names, known once the driver has built them.
+        idle_queries: those that run and have found nothing to read yet.
         restarts: of the driver, since `started_at`.
         interrupted: whether a stop had to kill the driver, its deadline being past.
     """
@@ -176,6 +177,7 @@ class Status:
     generation: str
     checkpoint_location: str
     queries: list[str] = field(default_factory=list)
+    idle_queries: list[str] = field(default_factory=list)
     next_attempt_at: datetime | None = None
     restarts: int = 0
     interrupted: bool = False

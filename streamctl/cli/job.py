@@ -48,18 +48,23 @@ def _start_view(report: "StartReport | EndReport") -> View:
 
     if isinstance(report, EndReport):
         return [Line(text=f"{report.outcome}, run {report.run_id}")]
-    batches = " and committed its first batch" if report.waited else ""
     return [
-        Line(text=f"{report.outcome} {report.job}{batches} ({report.seconds:.1f} s)"),
+        Line(text=f"{report.outcome} {report.job} ({report.seconds:.1f} s)"),
         Facts(
             rows=[
                 ("run", report.run_id),
                 ("generation", report.generation),
-                ("queries", ", ".join(report.queries)),
+                *((name, _first_batch(name, report)) for name in report.queries),
                 ("supervisor", str(report.supervisor_pid)),
             ]
         ),
     ]
+
+
+def _first_batch(query: str, report: "StartReport") -> str:
+    if not report.waited:
+        return "not waited for"
+    return "nothing to read yet" if query in report.idle_queries else "committed a batch"
 
 
 def register(app: typer.Typer) -> None:

@@ -29,6 +29,7 @@ class StartReport:
 
     Attributes:
         waited: whether every query has finished a batch, or asked and found nothing to read.
+        idle_queries: those that found nothing to read.
         seconds: from the call to the answer.
     """
 
@@ -40,6 +41,7 @@ class StartReport:
     supervisor_pid: int
     driver_pid: int | None
     queries: list[str]
+    idle_queries: list[str]
     waited: bool
     seconds: float
     checks: list[Check]
@@ -232,6 +234,7 @@ def _report(
         supervisor_pid=status.supervisor_pid,
         driver_pid=status.driver_pid,
         queries=status.queries,
+        idle_queries=status.idle_queries,
         waited=waited,
         seconds=round(time.monotonic() - began, 3),
         checks=checks,

@@ -13,7 +13,8 @@ class ProgressTail:
 
     Attributes:
         queries: names in this attempt, empty until the driver has built them.
-        ready: those that have finished a batch or found nothing to read.
+        committed: those that have finished a batch.
+        idle: those that have only found nothing to read.
     """
 
     def __init__(self, path: Path) -> None:
@@ -21,16 +22,17 @@ class ProgressTail:
         self._offset = path.stat().st_size if path.exists() else 0
         self._inode = path.stat().st_ino if path.exists() else None
         self.queries: list[str] = []
-        self.ready: set[str] = set()
+        self.committed: set[str] = set()
+        self.idle: set[str] = set()
 
     def begin_attempt(self) -> None:
         """Forget what the last attempt said."""
-        self.queries, self.ready = [], set()
+        self.queries, self.committed, self.idle = [], set(), set()
 
     @property
     def is_ready(self) -> bool:
         """Whether every query has shown that it works."""
-        return bool(self.queries) and self.ready.issuperset(self.queries)
+        return bool(self.queries) and (self.committed | self.idle).issuperset(self.queries)
 
     def read(self) -> None:
         """Take in new lines; a line that is still being written waits."""
@@ -50,5 +52,8 @@ class ProgressTail:
     def _take(self, line: dict[str, Any]) -> None:
         if line["kind"] == "launched":
             self.queries = list(line["queries"])
-        elif line["kind"] in {"progress", "idle"}:
-            self.ready.add(line["query"])
+        elif line["kind"] == "progress":
+            self.committed.add(line["query"])
+            self.idle.discard(line["query"])
+        elif line["kind"] == "idle" and line["query"] not in self.committed:
+            self.idle.add(line["query"])

@@ -224,7 +224,9 @@ class Supervisor:
         if self._tail.queries and self._status.queries != self._tail.queries:
             self._publish(queries=self._tail.queries)
         if self._tail.is_ready and self._status.observed is Observed.STARTING:
-            self._publish(observed=Observed.RUNNING)
+            self._publish(observed=Observed.RUNNING, idle_queries=sorted(self._tail.idle))
+        elif self._status.idle_queries and sorted(self._tail.idle) != self._status.idle_queries:
+            self._publish(idle_queries=sorted(self._tail.idle))
         self._renew(driver.pid)
         before = self._stop
         self._read_stop()

@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from streamctl.errors import ExitCode
+from streamctl.job.launcher import session_members
 from streamctl.kafka.client import Broker
 from streamctl.rundir import Failure, FailureClass, Observed
 from streamctl.sandbox import lifecycle as sandbox
@@ -113,6 +114,38 @@ def test_sigterm_to_the_supervisor_is_a_stop(project):
     for checkpoint in project.checkpoints().values():
         ids = checkpoint.log_ids()
         assert len(ids.planned) - len(ids.committed) in {0, 1}
+
+
+def test_a_killed_supervisor_leaves_no_second_writer(project, broker, topic, tmp_path):
+    """The driver ends by itself after its batch, and `stop` waits for that."""
+    ledger = tmp_path / "ledger"
+    produce(project, count=2000, ledger=ledger)
+    retain = ("--set", accounting.RETAIN_ALL)
+    assert project("start", *retain).exit_code == 0
+    status = project.status()
+    os.kill(status.supervisor_pid, signal.SIGKILL)
+    until(lambda: project.json("status").data["supervisor_pid"] is None)
+    assert project.json("status").exit_code == ExitCode.FOUND
+    stopped = project.json("stop")
+    assert (stopped.exit_code, stopped.data["outcome"]) == (0, "already_stopped")
+    assert not session_members(status.driver_pid)
+    assert project("start", *retain).exit_code == 0
+    until(lambda: accounting.is_drained(project, broker, topic))
+    assert project("stop").exit_code == 0
+    audit = accounting.check(project, broker, topic, ledger)
+    assert (audit.wrong, audit.must.unread, audit.found.repeated_letters) == ([], 0, 0)
+
+
+def test_without_records_it_is_ready_and_says_so(project):
+    assert "windows\tcommitted a batch" in project("start").stdout  # Spark's first is empty
+    assert project("stop").exit_code == 0
+    assert "windows\tnothing to read yet" in project("start").stdout
+    followed = project.spawn("logs", "-f", "--grep", "ended: stopped")
+    assert project("stop").exit_code == 0
+    assert "ended: stopped as asked" in followed.stdout.readline()
+    followed.send_signal(signal.SIGINT)
+    followed.communicate(timeout=10)
+    assert followed.returncode == ExitCode.INTERRUPTED
 
 
 def test_in_the_foreground_ctrl_c_stops(project):
