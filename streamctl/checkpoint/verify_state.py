@@ -109,8 +109,13 @@ def _metadata(logs: Logs, operator: Operator, found: list[Finding]) -> OperatorM
     metadata = attempt(found, "operator-metadata-damaged", f"{path}/metadata", read)
     if metadata is None and not found:
         detail = f"operator {operator.operator_id} has no metadata file"
-        if _writes_metadata(logs):
-            found.append(finding("operator-metadata-missing", path, detail))
+        blocked = logs.files.exists(f"{path}/{layout.hadoop_sidecar('metadata')}")
+        if blocked or _writes_metadata(logs):
+            # The new file's rename stumbles over the old one's checksum.
+            effect = Effect.FAILS if blocked else Effect.STARTS
+            found.append(
+                finding("operator-metadata-missing", f"{path}/metadata", detail, effect=effect)
+            )
     return metadata
 
 
