@@ -103,7 +103,7 @@ def _head() -> list[str]:
             "the effect cannot be told."
         ),
         (
-            "- Where it foretold worse than Spark did, the judge's source gives a batch the same "
+            "- Where it foretold worse than Spark did, the judge's source gives a batch the "
             "same rows every time, Kafka does not."
         ),
         "",

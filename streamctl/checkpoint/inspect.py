@@ -293,7 +293,7 @@ def _partition(
         partition=store.partition_id,
         store=store.name,
         files=len(store.files),
-        size_bytes=sum(file.size_bytes for file in store.files),
+        size_bytes=sum(max(0, file.size_bytes) for file in store.files),
         oldest_version=min(can, default=None),
         newest_version=max(can, default=None),
         keys=count.keys if count else None,
@@ -325,7 +325,7 @@ def _kinds(
     def add(kind: str, entry: Any) -> None:
         row = totals.setdefault(kind, [0, 0])
         row[0] += 1
-        row[1] += entry.size_bytes
+        row[1] += max(0, entry.size_bytes)
 
     for kind, entries in (("offsets", offsets), ("commits", commits)):
         for entry in entries:
@@ -351,7 +351,7 @@ def _growth(operators: tuple[Operator, ...]) -> int | None:
         for store in operator.stores:
             for file in store.files:
                 if not file.is_base:
-                    sizes[file.version] = sizes.get(file.version, 0) + file.size_bytes
+                    sizes[file.version] = sizes.get(file.version, 0) + max(0, file.size_bytes)
     return sum(sizes.values()) // len(sizes) if sizes else None
 
 

@@ -24,6 +24,7 @@ from streamctl.checkpoint.rows import (
 )
 from streamctl.checkpoint.snapshot import SharedFile
 from streamctl.checkpoint.state import (
+    DIRECTORY,
     Broken,
     Chain,
     StateFile,
@@ -44,11 +45,13 @@ class Trouble:
         name: in the store's directory.
         detail: one line.
         supported: false when only this release does not know the format.
+        fatal: Spark does not try older files instead.
     """
 
     name: str
     detail: str
     supported: bool = True
+    fatal: bool = False
 
 
 class Loader:
@@ -98,7 +101,12 @@ class Loader:
         # With format 2, Spark 4.2 reads no lineage where the version has a snapshot of its own, so
         # that it knows of no older one.
         own = unique_id is not None and isinstance(whole, Chain) and not whole.changes
-        if isinstance(whole, Chain) and trouble and _is_base(whole, trouble) and not own:
+        if (
+            isinstance(whole, Chain)
+            and trouble
+            and _is_base(whole, trouble)
+            and not own | trouble.fatal
+        ):
             rest = replace(store, files=tuple(f for f in store.files if f.name != trouble.name))
             if self._repairable(rest, version, unique_id):
                 path = layout.join(store.path, trouble.name)
@@ -147,6 +155,10 @@ class Loader:
         return None
 
     def _read(self, store: Store, file: StateFile) -> Trouble | None:
+        if file.size_bytes == DIRECTORY:
+            fatal = file.kind != "zip"
+            detail = f'"{file.name}" is a directory'
+            return Trouble(name=file.name, detail=detail, fatal=fatal)
         if file.size_bytes == 0:
             return Trouble(name=file.name, detail=f'"{file.name}" is empty')
         if self._too_large(file.size_bytes):

@@ -121,6 +121,7 @@ def parse_schema(data: bytes, *, name: str) -> StateSchema:
     """One schema file of any version.
 
     Raises:
+        Trailing: a whole schema, and then something else, which Spark does not look at.
         Malformed: empty, cut, or another shape.
         Unsupported: a version newer than 3.
     """
@@ -133,7 +134,7 @@ def parse_schema(data: bytes, *, name: str) -> StateSchema:
     else:
         families = (_family(_chunked(source, name=name), _chunked(source, name=name), name=name),)
     if not source.at_end():
-        raise Malformed(f'"{name}" goes on after its end')
+        raise decode.Trailing(f'"{name}" goes on after its end')
     return StateSchema(version=version, families=families)
 
 

@@ -23,6 +23,10 @@ _INTERNAL_PARTITIONS_CONF = "spark.sql.streaming.internal.stateStore.partitions"
 _BASES = frozenset({"snapshot", "zip"})
 
 
+DIRECTORY = -1
+"""The size of a directory that has a state file's name: Spark takes it for the file."""
+
+
 class StateFile(NamedTuple):
     """One file that holds state. A tuple, because there may be a hundred thousand.
 
@@ -179,11 +183,12 @@ def _is_store(name: str) -> bool:
 def _store(operator: int, partition: int, name: str, path: str, entries: Iterable[Entry]) -> Store:
     found = []
     names = []
-    for file, is_directory, size_bytes, modified_seconds in entries:
+    for file, is_directory, size, modified_seconds in entries:
         names.append(file)
-        parsed = None if is_directory or file[0] == "." else layout.state_file(file)
+        parsed = None if file[0] == "." else layout.state_file(file)
         if parsed is not None:
             version, unique_id, kind = parsed
+            size_bytes = DIRECTORY if is_directory else size
             found.append(StateFile(file, version, unique_id, kind, size_bytes, modified_seconds))
     return Store(
         operator_id=operator,
@@ -256,8 +261,8 @@ def chain_by_lineage(
 
 def rebuildable(store: Store) -> frozenset[int]:
     """The versions that can be made, by file names alone; format 2's ids are not followed."""
-    bases = {f.version for f in store.files if f.kind in _BASES}
-    changes = {f.version for f in store.files if f.kind not in _BASES}
+    bases = {f.version for f in store.files if f.kind in _BASES and f.size_bytes >= 0}
+    changes = {f.version for f in store.files if f.kind not in _BASES and f.size_bytes >= 0}
     found = set()
     for version in sorted(bases | changes):
         before = version == 1 or version - 1 in found

@@ -11,7 +11,7 @@ from streamctl.checkpoint.files import Entry
 from streamctl.checkpoint.findings import Finding, finding
 from streamctl.checkpoint.loading import Loader
 from streamctl.checkpoint.operator import parse_operator_metadata, parse_schema
-from streamctl.checkpoint.state import Operator, Store
+from streamctl.checkpoint.state import DIRECTORY, Operator, Store
 from streamctl.checkpoint.verify_files import beside, check_sum
 from streamctl.checkpoint.verify_logs import Logs, attempt
 from streamctl.errors import Malformed, Unsupported
@@ -57,6 +57,8 @@ def _log(
 
 def _store(logs: Logs, store: Store, loader: Loader) -> Iterator[Finding]:
     for file in store.files:
+        if file.size_bytes == DIRECTORY:
+            continue
         path = layout.join(store.path, file.name)
         try:
             loader.read(store, file)

@@ -5,6 +5,7 @@ that the sink's log already has is skipped, whatever the query) and `Compactible
 """
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 
 from streamctl.checkpoint import filelog, layout, log, sidecar
 from streamctl.checkpoint.files import Entry, Files
@@ -105,6 +106,13 @@ def check_sum(files: Files, folder: str, name: str, *, needed: bool = True) -> I
         yield finding("sidecar-damaged", other, error.message)
 
 
+def check_sum_if_any(files: Files, path: str) -> Iterator[Finding]:
+    """The same for a file whose directory was not listed: most have a sidecar or none has."""
+    folder, _, name = path.rpartition("/")
+    with suppress(FileNotFoundError):
+        yield from check_sum(files, folder, name)
+
+
 def look_at_sources(logs: Logs) -> Iterator[Finding]:
     """The sources' own logs: Kafka's first offsets, and the file source's list of seen files.
 
@@ -177,6 +185,7 @@ def _file_source(logs: Logs, folder: str, chain: filelog.LogChain) -> Iterator[F
                 logs.files.read(path, limit_bytes=1 << 30), name=path
             ),
         )
+        yield from check_sum_if_any(logs.files, path)
     for item in found:
         yield finding(item.code, item.path, item.detail, effect=Effect.FAILS)
 

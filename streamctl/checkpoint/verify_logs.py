@@ -18,7 +18,6 @@ from streamctl.checkpoint.state import CODEC_CONF, PARTITIONS_CONF
 from streamctl.errors import Malformed, Unsupported
 
 T = TypeVar("T")
-_ASYNC_HOLES = 2
 _FAR = 50
 _UUID = re.compile(r"(?!.{37})[0-9a-fA-F]+(-[0-9a-fA-F]+){4}\Z", re.ASCII)
 
@@ -150,7 +149,10 @@ def _read(logs: Logs) -> list[Finding]:
     if logs.committed:
         path = f"{layout.COMMITS}/{logs.committed[-1]}"
         if logs.commits[str(logs.committed[-1])].is_directory:
-            found.append(finding("log-entry-directory", path, f'"{path}" is a directory'))
+            again = logs.start is not None and logs.committed[-1] == logs.start.planned
+            effect = Effect.FAILS if again else Effect.UNKNOWN
+            detail = f'"{path}" is a directory'
+            found.append(finding("log-entry-directory", path, detail, effect=effect))
         else:
             logs.commit = attempt(
                 found,
@@ -213,11 +215,15 @@ def _behind(logs: Logs) -> Effect:
 
 
 def _async(logs: Logs) -> bool:
-    """Gaps of asynchronous progress tracking: no state, and several, the same in both logs."""
+    """Gaps of asynchronous progress tracking: no state, and the same gaps in both logs.
+
+    Entries that somebody removed from both logs look the same. That cannot be told apart, and
+    a checkpoint as Spark left it must not raise an alarm: the note says what to look at.
+    """
     if logs.has_state:
         return False
     gaps = {n for n in holes(logs.planned) if n >= (logs.committed or [0])[0]}
-    return not _far(logs) and len(gaps) >= _ASYNC_HOLES and not gaps & set(logs.committed)
+    return not _far(logs) and bool(gaps) and not gaps & set(logs.committed)
 
 
 def _far(logs: Logs) -> bool:
@@ -243,7 +249,7 @@ def _holes(logs: Logs) -> Iterator[Finding]:
         yield finding("async-gaps", layout.OFFSETS, f"{len(gaps)} batches are in neither log")
         return
     if newest > 0 and newest - 1 not in logs.planned:
-        yield _previous(logs, newest)
+        yield _previous(newest)
     for number in sorted(gaps - {newest - 1}):
         yield finding("offsets-hole", f"offsets/{number}", f"batch {number} is not planned")
     for number in holes(logs.committed):
@@ -251,12 +257,9 @@ def _holes(logs: Logs) -> Iterator[Finding]:
             yield finding("commit-hole", f"commits/{number}", f"batch {number} is not committed")
 
 
-def _previous(logs: Logs, newest: int) -> Finding:
-    path = f"{layout.OFFSETS}/{newest - 1}"
+def _previous(newest: int) -> Finding:
     detail = f"batch {newest} is planned, and batch {newest - 1} is not"
-    stateless_gap = not logs.has_state and newest - 1 not in logs.committed
-    code = "gap-unexplained" if stateless_gap else "offsets-previous-missing"
-    return finding(code, path, detail)
+    return finding("offsets-previous-missing", f"{layout.OFFSETS}/{newest - 1}", detail)
 
 
 def _agreement(logs: Logs, last: OffsetsEntry) -> Iterator[Finding]:
@@ -344,13 +347,12 @@ def _conf(
         detail = f"{key} is {value} after {was}"
         if key == PARTITIONS_CONF and has_state:
             yield finding("partitions-changed", path, detail)
-        elif has_state and key != CODEC_CONF:  # a file of the other codec is found on loading
-            yield finding("pinned-conf-changed", path, detail, effect=Effect.UNKNOWN)
-        else:
-            severity = Severity.WARNING
+        elif key == CODEC_CONF:  # a file of the other codec is found on loading
             yield finding(
-                "pinned-conf-changed", path, detail, effect=Effect.STARTS, severity=severity
+                "pinned-conf-changed", path, detail, effect=Effect.STARTS, severity=Severity.WARNING
             )
+        else:
+            yield finding("pinned-conf-changed", path, detail, effect=Effect.UNKNOWN)
     lost = sorted(set(before.conf) - set(last.conf))
     if lost:
         detail = f"{len(lost)} pinned settings are gone, such as {lost[0]}"

@@ -21,6 +21,7 @@ from streamctl.checkpoint.state import (
     read_operator_metadata,
     scan,
 )
+from streamctl.checkpoint.verify_files import check_sum_if_any
 from streamctl.checkpoint.verify_logs import Logs, attempt
 
 _CODECS = frozenset({"lz4", "zstd", "snappy", "lzf"})
@@ -107,10 +108,17 @@ def _metadata(logs: Logs, operator: Operator, found: list[Finding]) -> OperatorM
             return None
 
     metadata = attempt(found, "operator-metadata-damaged", f"{path}/metadata", read)
+    if metadata is not None and metadata.version == 1:
+        found += check_sum_if_any(logs.files, f"{path}/metadata")
     if metadata is None and not found:
         detail = f"operator {operator.operator_id} has no metadata file"
-        if _writes_metadata(logs):
-            found.append(finding("operator-metadata-missing", path, detail))
+        blocked = logs.files.exists(f"{path}/{layout.hadoop_sidecar('metadata')}")
+        if blocked or _writes_metadata(logs):
+            # The new file's rename stumbles over the old one's checksum.
+            effect = Effect.FAILS if blocked else Effect.STARTS
+            found.append(
+                finding("operator-metadata-missing", f"{path}/metadata", detail, effect=effect)
+            )
     return metadata
 
 
@@ -167,6 +175,7 @@ def _schema(logs: Logs, found: list[Finding], path: str, *, effect: Effect) -> N
         attempt(
             found, "schema-damaged", path, lambda: parse_schema(logs.files.read(path), name=path)
         )
+        found += check_sum_if_any(logs.files, path)
     except FileNotFoundError:
         folder, _, name = path.rpartition("/")
         if logs.files.exists(layout.join(folder, layout.hadoop_sidecar(name))):
