@@ -8,7 +8,7 @@ from streamctl.checkpoint.kinds import Effect
 from streamctl.reports import Verdict
 from tests import judged, mutants
 
-TABLE = Path(__file__).parents[2] / "docs" / "checkpoint-damage.md"
+TABLE = Path(__file__).parents[2] / "DAMAGE.md"
 ABSTAINS = {
     "state-deleted": "a query with a watermark may have no state",
     "offsets-last-version-9": "a newer Spark may read it",
