@@ -19,6 +19,7 @@ SPARK_READS = """
 import sys
 from pyspark.sql import SparkSession
 spark = SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false").getOrCreate()
+spark.streams.active  # makes the coordinator of state stores, which the reader asks for
 spark.read.format("state-metadata").load(sys.argv[1]).collect()
 spark.read.format("statestore").load(sys.argv[1]).groupBy("partition_id").count().collect()
 """
