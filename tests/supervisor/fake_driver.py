@@ -44,6 +44,7 @@ def end_with_stdin() -> None:
 
 
 sys.stdout.write("not json\n")
+sys.stdout.flush()
 if behaviour == "fail":
     fail(detail)
 if behaviour == "exit":
