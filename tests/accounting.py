@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from streamctl.checkpoint.reader import Checkpoint
+from streamctl.checkpoint.tree.reader import Checkpoint
 from streamctl.kafka.client import Broker
 from streamctl.produce.ledger_entries import LedgerEntry, read_ledger
 from streamctl.resilience.dead_letter import read_origin

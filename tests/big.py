@@ -4,7 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
-from streamctl.checkpoint import layout
+from streamctl.checkpoint.tree import layout
 from tests.goldens import golden
 
 

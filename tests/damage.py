@@ -11,7 +11,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from streamctl.checkpoint import layout
+from streamctl.checkpoint.tree import layout
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Place:
 
     def table(self) -> Path:
         """The table that the newest usable snapshot needs."""
-        from streamctl.checkpoint.snapshot import parse_snapshot
+        from streamctl.checkpoint.formats.snapshot import parse_snapshot
 
         path = self.state("zip")
         with path.open("rb") as stream:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from streamctl.checkpoint.reader import Checkpoint
+from streamctl.checkpoint.tree.reader import Checkpoint
 from streamctl.job.launcher import kill, session_members
 from streamctl.rundir import RunDirectory, Status
 

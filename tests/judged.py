@@ -7,9 +7,9 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from streamctl.checkpoint.kinds import Effect
-from streamctl.checkpoint.reader import Checkpoint
-from streamctl.checkpoint.verify import VerifyReport, verify
+from streamctl.checkpoint.tree.reader import Checkpoint
+from streamctl.checkpoint.verify.kinds import Effect
+from streamctl.checkpoint.verify.verify import VerifyReport, verify
 from tests import damage
 from tests.goldens import golden
 

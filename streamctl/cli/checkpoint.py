@@ -16,8 +16,8 @@ from streamctl.cli.checkpoint_views import (
 from streamctl.cli.command import Here, command
 
 if TYPE_CHECKING:
-    from streamctl.checkpoint.findings import Finding
-    from streamctl.checkpoint.reader import Checkpoint
+    from streamctl.checkpoint.tree.reader import Checkpoint
+    from streamctl.checkpoint.verify.findings import Finding
 
 app = typer.Typer(
     name="checkpoint", help="Read any Spark checkpoint, without Spark.", no_args_is_help=True
@@ -38,7 +38,7 @@ class LevelChoice(StrEnum):
 
 
 def _open(here: Here, path: str, query: str) -> "Checkpoint":
-    from streamctl.checkpoint.find import find
+    from streamctl.checkpoint.location.find import find
 
     return find(path or here.settings().checkpoint.location, query=query)
 
@@ -55,7 +55,7 @@ def inspect_command(
     state: Annotated[bool, typer.Option("--state", help="Count keys per partition.")] = False,
 ) -> Any:
     """Show position, sources, watermark, settings, operators, state, the way back."""
-    from streamctl.checkpoint.inspect import inspect
+    from streamctl.checkpoint.report.inspect import inspect
 
     checkpoint = _open(here, path, query)
     return inspect(checkpoint, batch_id=batch, state=state, now=datetime.now(UTC))
@@ -70,7 +70,7 @@ def history_command(
     batches: Annotated[int, typer.Option("--batches", "-n", help="How many.", min=1)] = 20,
 ) -> Any:
     """Show the last batches: when, how far, how long."""
-    from streamctl.checkpoint.history import history
+    from streamctl.checkpoint.report.history import history
 
     return history(_open(here, path, query), batches=batches)
 
@@ -93,8 +93,8 @@ def verify_command(
     ] = "",
 ) -> Any:
     """Find what stops Spark from starting, or makes it wrong."""
-    from streamctl.checkpoint.seal import check_seal
-    from streamctl.checkpoint.verify import Level, verify
+    from streamctl.checkpoint.verify.seal import check_seal
+    from streamctl.checkpoint.verify.verify import Level, verify
 
     checkpoint = _open(here, path, query)
 
@@ -109,7 +109,7 @@ def verify_command(
 
 
 def _compare(here: Here, logs: Any) -> "list[Finding]":
-    from streamctl.checkpoint.verify_kafka import check_kafka
+    from streamctl.checkpoint.verify.offsets import check_kafka
     from streamctl.kafka.client import Broker
 
     settings = here.settings().kafka
@@ -132,7 +132,7 @@ def seal_command(
     ] = "checkpoint-seal.json",
 ) -> Any:
     """Keep digests of the final files, to find later bit rot."""
-    from streamctl.checkpoint.seal import seal
+    from streamctl.checkpoint.verify.seal import seal
 
     directory, name = _place(to)
     return seal(_open(here, path, query), directory=directory, name=name)
@@ -153,7 +153,7 @@ def diff_command(
     query: _Query = "",
 ) -> Any:
     """Show what changed between two batches or two checkpoints."""
-    from streamctl.checkpoint.diff import diff
+    from streamctl.checkpoint.report.diff import diff
 
     first, first_batch = _side(before)
     second, second_batch = _side(after)

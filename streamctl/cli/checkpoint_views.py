@@ -9,11 +9,11 @@ from streamctl.cli.render import Facts, Line, Table, View
 from streamctl.reports import iso
 
 if TYPE_CHECKING:
-    from streamctl.checkpoint.diff import DiffReport
-    from streamctl.checkpoint.history import BatchRow, HistoryReport
-    from streamctl.checkpoint.inspect_report import InspectReport, OperatorReport
-    from streamctl.checkpoint.seal import SealReport
-    from streamctl.checkpoint.verify import VerifyReport
+    from streamctl.checkpoint.report.diff import DiffReport
+    from streamctl.checkpoint.report.history import BatchRow, HistoryReport
+    from streamctl.checkpoint.report.model import InspectReport, OperatorReport
+    from streamctl.checkpoint.verify.seal import SealReport
+    from streamctl.checkpoint.verify.verify import VerifyReport
 
 _BARS = "▁▂▃▄▅▆▇█"
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")

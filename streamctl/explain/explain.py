@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from streamctl.checkpoint.kinds import Effect, kinds
+from streamctl.checkpoint.verify.kinds import Effect, kinds
 from streamctl.errors import EXIT_MEANINGS, ExitCode, NotFound
 from streamctl.reports import Verdict
 

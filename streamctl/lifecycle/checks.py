@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from streamctl.checkpoint import generations, lease
-from streamctl.checkpoint.store import StorageFailed, Store
+from streamctl.checkpoint.location import generations, lease
+from streamctl.checkpoint.location.store import StorageFailed, Store
 from streamctl.errors import Busy, JobNotFound, Refused, StreamctlError, TopicNotFound
 from streamctl.jars import connector_jars, spark_version
 from streamctl.java import find_java

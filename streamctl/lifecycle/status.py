@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from streamctl.checkpoint.reader import Checkpoint
+from streamctl.checkpoint.tree.reader import Checkpoint
 from streamctl.errors import CheckpointNotFound, JobNotFound, StreamctlError
 from streamctl.reports import Verdict
 from streamctl.rundir import Desired, Failure, Observed, RunDirectory, Status
@@ -150,8 +150,8 @@ def query_names(status: Status) -> list[str]:
     """The queries of the job: as the driver named them, else as the checkpoint holds them."""
     if status.queries or not status.generation:
         return status.queries
-    from streamctl.checkpoint import generations
-    from streamctl.checkpoint.store import Store
+    from streamctl.checkpoint.location import generations
+    from streamctl.checkpoint.location.store import Store
 
     return generations.queries(Store.open(status.checkpoint_location), status.generation)
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 
-from streamctl.checkpoint.journal import whoami
-from streamctl.checkpoint.reader import Checkpoint
+from streamctl.checkpoint.location.journal import whoami
+from streamctl.checkpoint.tree.reader import Checkpoint
 from streamctl.errors import CheckpointNotFound, DeadlinePassed, ExitCode, Interrupted, JobNotFound
 from streamctl.lifecycle.status import is_supervised, query_names
 from streamctl.reports import Event, OnEvent, Verdict, ignore

@@ -4,7 +4,7 @@ import os
 from datetime import UTC, datetime
 from pathlib import Path
 
-from streamctl.checkpoint.store import Store
+from streamctl.checkpoint.location.store import Store
 from streamctl.jars import cache_directory, connector_jars
 from streamctl.java import find_java
 from streamctl.job import archive as class_archive

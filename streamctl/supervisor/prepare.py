@@ -9,10 +9,10 @@ import json
 from datetime import datetime
 from pathlib import Path
 
-from streamctl.checkpoint import generations
-from streamctl.checkpoint.generations import Generation
-from streamctl.checkpoint.reader import Checkpoint
-from streamctl.checkpoint.store import Store
+from streamctl.checkpoint.location import generations
+from streamctl.checkpoint.location.generations import Generation
+from streamctl.checkpoint.location.store import Store
+from streamctl.checkpoint.tree.reader import Checkpoint
 from streamctl.errors import CheckpointNotFound, Refused, SettingsInvalid
 from streamctl.kafka.client import Broker
 from streamctl.rundir import Launch

@@ -11,9 +11,9 @@ from datetime import UTC, datetime, timedelta
 from types import FrameType
 from typing import Any, TextIO
 
-from streamctl.checkpoint import journal, lease
-from streamctl.checkpoint.lease import Lease, LeaseLost
-from streamctl.checkpoint.store import StorageFailed, Store
+from streamctl.checkpoint.location import journal, lease
+from streamctl.checkpoint.location.lease import Lease, LeaseLost
+from streamctl.checkpoint.location.store import StorageFailed, Store
 from streamctl.errors import BrokerUnreachable, Busy, ExitCode, StreamctlError
 from streamctl.job.launcher import Driver
 from streamctl.rundir import (

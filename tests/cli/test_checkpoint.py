@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from streamctl.checkpoint.generations import Generation, add
-from streamctl.checkpoint.kinds import kinds
-from streamctl.checkpoint.store import Store
+from streamctl.checkpoint.location.generations import Generation, add
+from streamctl.checkpoint.location.store import Store
+from streamctl.checkpoint.verify.kinds import kinds
 from streamctl.explain.explain import explain, explain_log
 from tests.goldens import golden
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from streamctl.checkpoint.kinds import Effect
+from streamctl.checkpoint.verify.kinds import Effect
 from streamctl.reports import Verdict
 from tests import judged, mutants
 

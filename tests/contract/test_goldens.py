@@ -5,9 +5,10 @@ import json
 
 import pytest
 
-from streamctl.checkpoint import filelog, layout, log, operator, rows, sidecar, snapshot, state
-from streamctl.checkpoint.keys import count_keys
-from streamctl.checkpoint.reader import Checkpoint
+from streamctl.checkpoint.formats import filelog, log, operator, rows, sidecar, snapshot
+from streamctl.checkpoint.tree import layout, state
+from streamctl.checkpoint.tree.keys import count_keys
+from streamctl.checkpoint.tree.reader import Checkpoint
 from tests.goldens import cases, expected, golden
 
 ALL = pytest.mark.parametrize(("version", "name"), cases(), ids="-".join)

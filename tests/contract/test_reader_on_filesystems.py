@@ -3,7 +3,7 @@
 import fsspec
 import pytest
 
-from streamctl.checkpoint.reader import Checkpoint
+from streamctl.checkpoint.tree.reader import Checkpoint
 from streamctl.errors import CheckpointNotFound, Malformed, StreamctlError, Unsupported
 
 META = '{"batchWatermarkMs":7,"batchTimestampMs":9,"conf":{}}'

@@ -2,9 +2,9 @@
 
 import pytest
 
-from streamctl.checkpoint.kinds import Effect
-from streamctl.checkpoint.reader import Checkpoint
-from streamctl.checkpoint.verify import Level, verify
+from streamctl.checkpoint.tree.reader import Checkpoint
+from streamctl.checkpoint.verify.kinds import Effect
+from streamctl.checkpoint.verify.verify import Level, verify
 from streamctl.reports import Verdict
 from tests.goldens import cases, golden
 

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from streamctl.checkpoint import generations, lease
-from streamctl.checkpoint.generations import Generation
-from streamctl.checkpoint.store import Store
+from streamctl.checkpoint.location import generations, lease
+from streamctl.checkpoint.location.generations import Generation
+from streamctl.checkpoint.location.store import Store
 from streamctl.errors import ExitCode
 from tests.harness import REPOSITORY
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from streamctl.checkpoint import journal, lease
-from streamctl.checkpoint.store import Store
+from streamctl.checkpoint.location import journal, lease
+from streamctl.checkpoint.location.store import Store
 from streamctl.lifecycle.status import is_supervised, read_status
 from streamctl.lifecycle.stop import Outcome, stop
 from streamctl.reports import Verdict

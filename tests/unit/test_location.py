@@ -12,9 +12,9 @@ from datetime import UTC, datetime, timedelta
 import fsspec
 import pytest
 
-from streamctl.checkpoint import generations, journal, lease
-from streamctl.checkpoint.generations import Generation
-from streamctl.checkpoint.store import StorageFailed, Store
+from streamctl.checkpoint.location import generations, journal, lease
+from streamctl.checkpoint.location.generations import Generation
+from streamctl.checkpoint.location.store import StorageFailed, Store
 from streamctl.errors import Busy, Malformed
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)

@@ -12,7 +12,8 @@ import time
 
 import pytest
 
-from streamctl.checkpoint import filelog, layout, log, operator, rows, sidecar, snapshot
+from streamctl.checkpoint.formats import filelog, log, operator, rows, sidecar, snapshot
+from streamctl.checkpoint.tree import layout
 from streamctl.errors import Malformed, Unsupported
 from tests.goldens import VERSIONS, unpacked
 

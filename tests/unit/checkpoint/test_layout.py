@@ -2,7 +2,7 @@
 
 import pytest
 
-from streamctl.checkpoint import layout
+from streamctl.checkpoint.tree import layout
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamctl.checkpoint import log
-from streamctl.checkpoint.model import CommitEntry, OffsetsEntry, SourceOffset
+from streamctl.checkpoint.formats import log
+from streamctl.checkpoint.formats.model import CommitEntry, OffsetsEntry, SourceOffset
 from streamctl.errors import Malformed, Unsupported
 
 META = '{"batchWatermarkMs":7,"batchTimestampMs":9,"conf":{"a":"b"}}'

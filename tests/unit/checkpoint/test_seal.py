@@ -6,8 +6,8 @@ import shutil
 
 import pytest
 
-from streamctl.checkpoint.reader import Checkpoint
-from streamctl.checkpoint.seal import check_seal, seal
+from streamctl.checkpoint.tree.reader import Checkpoint
+from streamctl.checkpoint.verify.seal import check_seal, seal
 from streamctl.errors import Malformed, NotFound
 from tests.goldens import golden
 

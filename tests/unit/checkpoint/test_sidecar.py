@@ -7,7 +7,7 @@ import zlib
 import crc32c
 import pytest
 
-from streamctl.checkpoint import sidecar
+from streamctl.checkpoint.formats import sidecar
 from streamctl.errors import Malformed, Unsupported
 
 

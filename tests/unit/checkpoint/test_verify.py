@@ -4,14 +4,14 @@ import shutil
 
 import pytest
 
-from streamctl.checkpoint.files import Files
-from streamctl.checkpoint.findings import finding, forecast
-from streamctl.checkpoint.kinds import Effect, Severity
-from streamctl.checkpoint.reader import Checkpoint
-from streamctl.checkpoint.start import holes, plan_start
-from streamctl.checkpoint.verify import Level, verify
-from streamctl.checkpoint.verify_kafka import check_kafka
-from streamctl.checkpoint.verify_logs import look
+from streamctl.checkpoint.tree.files import Files
+from streamctl.checkpoint.tree.reader import Checkpoint
+from streamctl.checkpoint.tree.start import holes, plan_start
+from streamctl.checkpoint.verify.findings import finding, forecast
+from streamctl.checkpoint.verify.kinds import Effect, Severity
+from streamctl.checkpoint.verify.logs import look
+from streamctl.checkpoint.verify.offsets import check_kafka
+from streamctl.checkpoint.verify.verify import Level, verify
 from streamctl.errors import BrokerUnreachable, StreamctlError, TopicNotFound
 from streamctl.reports import Verdict
 from tests.goldens import golden
@@ -161,7 +161,7 @@ def test_kafka(tmp_path, committed, kept, expected, why):  # noqa: ARG001  for t
 
 
 def test_a_large_file_is_counted_as_not_read_at_the_fast_level(place, monkeypatch):
-    monkeypatch.setattr("streamctl.checkpoint.verify.FAST_LIMIT_BYTES", 10)
+    monkeypatch.setattr("streamctl.checkpoint.verify.verify.FAST_LIMIT_BYTES", 10)
     checkpoint = Checkpoint.open(str(place))
     assert verify(checkpoint, sleep=lambda _: None).unread_files > 0
     assert verify(checkpoint, level=Level.DEEP, sleep=lambda _: None).unread_files == 0

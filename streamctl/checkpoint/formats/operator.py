@@ -8,8 +8,8 @@ import io
 from dataclasses import dataclass
 from typing import Any
 
-from streamctl.checkpoint import decode
-from streamctl.checkpoint.javaio import DataInput
+from streamctl.checkpoint.formats import decode
+from streamctl.checkpoint.formats.javaio import DataInput
 from streamctl.errors import Malformed
 
 METADATA_NEWEST = 2

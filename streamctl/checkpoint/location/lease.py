@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from streamctl.checkpoint.store import Store
+from streamctl.checkpoint.location.store import Store
 from streamctl.errors import Busy
 from streamctl.reports import as_json, iso
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from streamctl.checkpoint.store import Store
+from streamctl.checkpoint.location.store import Store
 from streamctl.reports import as_json
 
 _FOLDER = "_streamctl/journal"

@@ -15,7 +15,7 @@ import posixpath
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from streamctl.checkpoint.store import Store
+from streamctl.checkpoint.location.store import Store
 from streamctl.errors import Malformed
 from streamctl.reports import as_json
 

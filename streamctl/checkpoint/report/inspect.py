@@ -8,9 +8,11 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from streamctl.checkpoint import layout, log
-from streamctl.checkpoint.files import Entry, Files
-from streamctl.checkpoint.inspect_report import (
+from streamctl.checkpoint.formats import log
+from streamctl.checkpoint.formats.model import CommitEntry, OffsetsEntry
+from streamctl.checkpoint.formats.operator import OperatorMetadata
+from streamctl.checkpoint.formats.rows import read_lineage
+from streamctl.checkpoint.report.model import (
     FileKind,
     InspectReport,
     OperatorReport,
@@ -19,13 +21,12 @@ from streamctl.checkpoint.inspect_report import (
     Rewind,
     SourceReport,
 )
-from streamctl.checkpoint.keys import count_keys
-from streamctl.checkpoint.model import CommitEntry, OffsetsEntry
-from streamctl.checkpoint.operator import OperatorMetadata
-from streamctl.checkpoint.reader import Checkpoint, again
-from streamctl.checkpoint.rows import read_lineage
-from streamctl.checkpoint.start import plan_start
-from streamctl.checkpoint.state import (
+from streamctl.checkpoint.tree import layout
+from streamctl.checkpoint.tree.files import Entry, Files
+from streamctl.checkpoint.tree.keys import count_keys
+from streamctl.checkpoint.tree.reader import Checkpoint, again
+from streamctl.checkpoint.tree.start import plan_start
+from streamctl.checkpoint.tree.state import (
     Broken,
     Operator,
     Store,

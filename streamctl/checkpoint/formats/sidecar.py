@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from streamctl.checkpoint import decode
+from streamctl.checkpoint.formats import decode
 from streamctl.errors import Malformed, Unsupported
 
 _HADOOP_MAGIC = b"crc\0"

@@ -7,11 +7,12 @@ that the sink's log already has is skipped, whatever the query) and `Compactible
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
-from streamctl.checkpoint import filelog, layout, log, sidecar
-from streamctl.checkpoint.files import Entry, Files
-from streamctl.checkpoint.findings import Finding, finding
-from streamctl.checkpoint.kinds import Effect
-from streamctl.checkpoint.verify_logs import Logs, attempt, listing
+from streamctl.checkpoint.formats import filelog, log, sidecar
+from streamctl.checkpoint.tree import layout
+from streamctl.checkpoint.tree.files import Entry, Files
+from streamctl.checkpoint.verify.findings import Finding, finding
+from streamctl.checkpoint.verify.kinds import Effect
+from streamctl.checkpoint.verify.logs import Logs, attempt, listing
 from streamctl.errors import Malformed
 
 
@@ -194,7 +195,7 @@ def look_at_sink(logs: Logs, sink: Files, *, newest_state: int) -> Iterator[Find
     """The file sink's log against the commit log.
 
     Args:
-        logs: of `verify_logs.look`.
+        logs: of `verify.logs.look`.
         sink: the output directory.
         newest_state: newest state version there is; 0 without state. A batch that the sink skips
             is not run, so it writes no state either.

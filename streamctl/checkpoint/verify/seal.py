@@ -11,11 +11,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from streamctl.checkpoint import decode, layout
-from streamctl.checkpoint.files import Files
-from streamctl.checkpoint.findings import Finding, finding
-from streamctl.checkpoint.reader import Checkpoint, again
-from streamctl.checkpoint.store import Store
+from streamctl.checkpoint.formats import decode
+from streamctl.checkpoint.location.store import Store
+from streamctl.checkpoint.tree import layout
+from streamctl.checkpoint.tree.files import Files
+from streamctl.checkpoint.tree.reader import Checkpoint, again
+from streamctl.checkpoint.verify.findings import Finding, finding
 from streamctl.errors import Malformed, NotFound
 from streamctl.reports import Verdict, iso
 

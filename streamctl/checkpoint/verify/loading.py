@@ -9,12 +9,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from streamctl.checkpoint import layout, sidecar
-from streamctl.checkpoint.files import Entry, Files
-from streamctl.checkpoint.findings import Finding, finding
-from streamctl.checkpoint.keys import read_base
-from streamctl.checkpoint.kinds import Effect
-from streamctl.checkpoint.rows import (
+from streamctl.checkpoint.formats import sidecar
+from streamctl.checkpoint.formats.rows import (
     Counter,
     LineageItem,
     read_changelog,
@@ -22,8 +18,11 @@ from streamctl.checkpoint.rows import (
     read_lineage,
     read_snapshot,
 )
-from streamctl.checkpoint.snapshot import SharedFile
-from streamctl.checkpoint.state import (
+from streamctl.checkpoint.formats.snapshot import SharedFile
+from streamctl.checkpoint.tree import layout
+from streamctl.checkpoint.tree.files import Entry, Files
+from streamctl.checkpoint.tree.keys import read_base
+from streamctl.checkpoint.tree.state import (
     DIRECTORY,
     Broken,
     Chain,
@@ -32,6 +31,8 @@ from streamctl.checkpoint.state import (
     chain,
     chain_by_lineage,
 )
+from streamctl.checkpoint.verify.findings import Finding, finding
+from streamctl.checkpoint.verify.kinds import Effect
 from streamctl.errors import Malformed, Unsupported
 
 _READERS = {"delta": read_delta, "snapshot": read_snapshot, "changelog": read_changelog}

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from streamctl.checkpoint import decode
-from streamctl.checkpoint.codec import Decompressed
-from streamctl.checkpoint.javaio import DataInput, Ended, modified_utf8
+from streamctl.checkpoint.formats import decode
+from streamctl.checkpoint.formats.codec import Decompressed
+from streamctl.checkpoint.formats.javaio import DataInput, Ended, modified_utf8
 from streamctl.errors import Malformed, Unsupported
 
 CHANGELOG_NEWEST = 4

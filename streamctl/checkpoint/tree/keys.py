@@ -8,11 +8,11 @@ reading its tables, and is not guessed at.
 
 from dataclasses import dataclass
 
-from streamctl.checkpoint import layout
-from streamctl.checkpoint.files import Files
-from streamctl.checkpoint.rows import Change, read_delta, read_snapshot
-from streamctl.checkpoint.snapshot import Snapshot, parse_snapshot
-from streamctl.checkpoint.state import Chain, StateFile, Store, is_rocksdb
+from streamctl.checkpoint.formats.rows import Change, read_delta, read_snapshot
+from streamctl.checkpoint.formats.snapshot import Snapshot, parse_snapshot
+from streamctl.checkpoint.tree import layout
+from streamctl.checkpoint.tree.files import Files
+from streamctl.checkpoint.tree.state import Chain, StateFile, Store, is_rocksdb
 from streamctl.errors import Unsupported
 
 CHANGED_KEYS_LIMIT = 1_000_000

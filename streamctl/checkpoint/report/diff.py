@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from streamctl.checkpoint import log
-from streamctl.checkpoint.model import KafkaOffsets, OffsetsEntry
-from streamctl.checkpoint.reader import Checkpoint, again
-from streamctl.checkpoint.state import read_operator_metadata, scan
+from streamctl.checkpoint.formats import log
+from streamctl.checkpoint.formats.model import KafkaOffsets, OffsetsEntry
+from streamctl.checkpoint.tree.reader import Checkpoint, again
+from streamctl.checkpoint.tree.state import read_operator_metadata, scan
 from streamctl.errors import Malformed, NotFound, Unsupported
 from streamctl.reports import Verdict
 

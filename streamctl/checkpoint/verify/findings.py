@@ -6,7 +6,7 @@ prints an entry of this list. Effects were measured by starting real Spark on da
 
 from dataclasses import dataclass
 
-from streamctl.checkpoint.kinds import Effect, Severity, kinds
+from streamctl.checkpoint.verify.kinds import Effect, Severity, kinds
 from streamctl.reports import Verdict
 
 _NOT_KNOWN = frozenset({"format-unsupported", "unreadable", "kafka-unreachable"})

@@ -11,11 +11,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
-from streamctl.checkpoint import verify_deep, verify_files, verify_logs, verify_state
-from streamctl.checkpoint.files import Files
-from streamctl.checkpoint.findings import Finding, finding, forecast
-from streamctl.checkpoint.kinds import Effect, Severity
-from streamctl.checkpoint.reader import ATTEMPTS, Checkpoint
+from streamctl.checkpoint.tree.files import Files
+from streamctl.checkpoint.tree.reader import ATTEMPTS, Checkpoint
+from streamctl.checkpoint.verify import deep as verify_deep
+from streamctl.checkpoint.verify import files as verify_files
+from streamctl.checkpoint.verify import logs as verify_logs
+from streamctl.checkpoint.verify import state as verify_state
+from streamctl.checkpoint.verify.findings import Finding, finding, forecast
+from streamctl.checkpoint.verify.kinds import Effect, Severity
 from streamctl.errors import StreamctlError, Unsupported
 from streamctl.reports import Verdict, worst
 

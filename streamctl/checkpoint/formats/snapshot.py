@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from streamctl.checkpoint import decode
+from streamctl.checkpoint.formats import decode
 from streamctl.errors import Malformed, Unsupported
 
 _LOCAL = b"PK\x03\x04"

@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from streamctl.checkpoint import decode, layout, log
-from streamctl.checkpoint.files import Entry, Files
-from streamctl.checkpoint.findings import Finding, finding
-from streamctl.checkpoint.kinds import Effect, Severity
-from streamctl.checkpoint.model import CommitEntry, OffsetsEntry, SourcePosition
-from streamctl.checkpoint.start import Start, holes, plan_start
-from streamctl.checkpoint.state import CODEC_CONF, PARTITIONS_CONF
+from streamctl.checkpoint.formats import decode, log
+from streamctl.checkpoint.formats.model import CommitEntry, OffsetsEntry, SourcePosition
+from streamctl.checkpoint.tree import layout
+from streamctl.checkpoint.tree.files import Entry, Files
+from streamctl.checkpoint.tree.start import Start, holes, plan_start
+from streamctl.checkpoint.tree.state import CODEC_CONF, PARTITIONS_CONF
+from streamctl.checkpoint.verify.findings import Finding, finding
+from streamctl.checkpoint.verify.kinds import Effect, Severity
 from streamctl.errors import Malformed, Unsupported
 
 T = TypeVar("T")

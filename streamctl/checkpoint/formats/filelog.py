@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from streamctl.checkpoint import decode
+from streamctl.checkpoint.formats import decode
 from streamctl.errors import Malformed
 
 _NAME = re.compile(r"(\d{1,18})(\.compact)?\Z", re.ASCII)

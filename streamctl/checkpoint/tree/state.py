@@ -9,10 +9,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from streamctl.checkpoint import layout
-from streamctl.checkpoint.files import Entry, Files
-from streamctl.checkpoint.operator import OperatorMetadata, parse_operator_metadata
-from streamctl.checkpoint.rows import LineageItem
+from streamctl.checkpoint.formats.operator import OperatorMetadata, parse_operator_metadata
+from streamctl.checkpoint.formats.rows import LineageItem
+from streamctl.checkpoint.tree import layout
+from streamctl.checkpoint.tree.files import Entry, Files
 
 HDFS = "HDFSBackedStateStoreProvider"
 ROCKSDB = "RocksDBStateStoreProvider"

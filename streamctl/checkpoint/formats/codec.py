@@ -124,7 +124,7 @@ class Decompressed:
         self.end_seen = True
 
     def _snappy(self, stream: "_Pushed") -> Iterator[bytes]:
-        from streamctl.checkpoint.lz77 import snappy
+        from streamctl.checkpoint.formats.lz77 import snappy
 
         if len(stream.exactly(16)) < 16:  # noqa: PLR2004  magic and two version numbers
             raise self._cut()
@@ -142,7 +142,7 @@ class Decompressed:
         self.end_seen = True
 
     def _lzf(self, stream: "_Pushed") -> Iterator[bytes]:
-        from streamctl.checkpoint.lz77 import lzf
+        from streamctl.checkpoint.formats.lz77 import lzf
 
         while head := stream.exactly(5):
             if len(head) < 5:  # noqa: PLR2004  "ZV", kind, length

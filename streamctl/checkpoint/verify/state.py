@@ -6,13 +6,10 @@ and `loading` (whether it can be loaded).
 
 from collections.abc import Iterator
 
-from streamctl.checkpoint import layout
-from streamctl.checkpoint.files import NotAFile
-from streamctl.checkpoint.findings import Finding, finding
-from streamctl.checkpoint.kinds import Effect, Severity
-from streamctl.checkpoint.loading import Loader
-from streamctl.checkpoint.operator import OperatorMetadata, parse_schema
-from streamctl.checkpoint.state import (
+from streamctl.checkpoint.formats.operator import OperatorMetadata, parse_schema
+from streamctl.checkpoint.tree import layout
+from streamctl.checkpoint.tree.files import NotAFile
+from streamctl.checkpoint.tree.state import (
     CODEC_CONF,
     Operator,
     Store,
@@ -21,8 +18,11 @@ from streamctl.checkpoint.state import (
     read_operator_metadata,
     scan,
 )
-from streamctl.checkpoint.verify_files import check_sum_if_any
-from streamctl.checkpoint.verify_logs import Logs, attempt
+from streamctl.checkpoint.verify.files import check_sum_if_any
+from streamctl.checkpoint.verify.findings import Finding, finding
+from streamctl.checkpoint.verify.kinds import Effect, Severity
+from streamctl.checkpoint.verify.loading import Loader
+from streamctl.checkpoint.verify.logs import Logs, attempt
 
 _CODECS = frozenset({"lz4", "zstd", "snappy", "lzf"})
 _FORMAT_2 = 2
@@ -40,7 +40,7 @@ def look(
     """Check the state for the next start.
 
     Args:
-        logs: of `verify_logs.look`.
+        logs: of `verify.logs.look`.
         limit_bytes: state files larger than this are not read; None reads all.
 
     Returns:

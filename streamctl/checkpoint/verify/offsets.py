@@ -6,10 +6,11 @@ after the end, is data loss, which stops the query unless `failOnDataLoss` is fa
 
 from collections.abc import Callable, Iterator
 
-from streamctl.checkpoint import layout, log
-from streamctl.checkpoint.findings import Finding, finding
-from streamctl.checkpoint.model import KafkaOffsets, OffsetsEntry
-from streamctl.checkpoint.verify_logs import Logs
+from streamctl.checkpoint.formats import log
+from streamctl.checkpoint.formats.model import KafkaOffsets, OffsetsEntry
+from streamctl.checkpoint.tree import layout
+from streamctl.checkpoint.verify.findings import Finding, finding
+from streamctl.checkpoint.verify.logs import Logs
 from streamctl.errors import BrokerUnreachable, Malformed, TopicNotFound
 
 Watermarks = Callable[[str], dict[int, tuple[int, int]]]
@@ -20,7 +21,7 @@ def check_kafka(logs: Logs, watermarks: Watermarks) -> list[Finding]:
     """Compare where the next batch begins with what the broker has.
 
     Args:
-        logs: of `verify_logs.look`.
+        logs: of `verify.logs.look`.
         watermarks: asks the broker.
     """
     if logs.start is None:

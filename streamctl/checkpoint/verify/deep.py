@@ -6,14 +6,15 @@ What is wrong here stops no start. It takes away a way back, or says that storag
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from streamctl.checkpoint import layout, log
-from streamctl.checkpoint.files import Entry
-from streamctl.checkpoint.findings import Finding, finding
-from streamctl.checkpoint.loading import Loader
-from streamctl.checkpoint.operator import parse_operator_metadata, parse_schema
-from streamctl.checkpoint.state import DIRECTORY, Operator, Store
-from streamctl.checkpoint.verify_files import beside, check_sum
-from streamctl.checkpoint.verify_logs import Logs, attempt
+from streamctl.checkpoint.formats import log
+from streamctl.checkpoint.formats.operator import parse_operator_metadata, parse_schema
+from streamctl.checkpoint.tree import layout
+from streamctl.checkpoint.tree.files import Entry
+from streamctl.checkpoint.tree.state import DIRECTORY, Operator, Store
+from streamctl.checkpoint.verify.files import beside, check_sum
+from streamctl.checkpoint.verify.findings import Finding, finding
+from streamctl.checkpoint.verify.loading import Loader
+from streamctl.checkpoint.verify.logs import Logs, attempt
 from streamctl.errors import Malformed, Unsupported
 
 

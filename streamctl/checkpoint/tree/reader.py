@@ -9,9 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from streamctl.checkpoint import layout, log
-from streamctl.checkpoint.files import Files
-from streamctl.checkpoint.model import CommitEntry, OffsetsEntry, Position, SourcePosition
+from streamctl.checkpoint.formats import log
+from streamctl.checkpoint.formats.model import CommitEntry, OffsetsEntry, Position, SourcePosition
+from streamctl.checkpoint.tree import layout
+from streamctl.checkpoint.tree.files import Files
 from streamctl.errors import CheckpointNotFound, Malformed, StreamctlError
 
 ATTEMPTS = 5

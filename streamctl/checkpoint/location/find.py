@@ -1,9 +1,10 @@
 """Find the checkpoint that a path means: Spark's own directory, or a location of streamctl's."""
 
-from streamctl.checkpoint import generations, layout
-from streamctl.checkpoint.files import Files
-from streamctl.checkpoint.reader import Checkpoint
-from streamctl.checkpoint.store import Store
+from streamctl.checkpoint.location import generations
+from streamctl.checkpoint.location.store import Store
+from streamctl.checkpoint.tree import layout
+from streamctl.checkpoint.tree.files import Files
+from streamctl.checkpoint.tree.reader import Checkpoint
 from streamctl.errors import CheckpointNotFound, Malformed
 
 _OURS = "_streamctl"

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from streamctl.checkpoint import layout, log
-from streamctl.checkpoint.files import Entry
-from streamctl.checkpoint.model import KafkaOffsets, OffsetsEntry
-from streamctl.checkpoint.reader import Checkpoint, again
+from streamctl.checkpoint.formats import log
+from streamctl.checkpoint.formats.model import KafkaOffsets, OffsetsEntry
+from streamctl.checkpoint.tree import layout
+from streamctl.checkpoint.tree.files import Entry
+from streamctl.checkpoint.tree.reader import Checkpoint, again
 from streamctl.errors import Malformed, Unsupported
 from streamctl.reports import Verdict
 

@@ -9,8 +9,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from streamctl.checkpoint import decode
-from streamctl.checkpoint.model import (
+from streamctl.checkpoint.formats import decode
+from streamctl.checkpoint.formats.model import (
     CommitEntry,
     KafkaOffsets,
     OffsetsEntry,

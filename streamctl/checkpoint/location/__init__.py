@@ -1,0 +1,1 @@
+"""What streamctl keeps around checkpoints: generations, lease, journal."""

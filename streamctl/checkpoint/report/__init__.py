@@ -1,0 +1,1 @@
+"""What a checkpoint says, for people: inspect, history, diff."""

@@ -1,0 +1,1 @@
+"""One Spark checkpoint on storage: its names, files, logs and state, as they stand."""

@@ -1,0 +1,1 @@
+"""Will Spark start from it, and rightly?"""
