@@ -14,9 +14,16 @@ from streamctl.settings.model import Settings
 README = Path(__file__).parents[1] / "README.md"
 
 
+def root():
+    """The whole command tree."""
+    group = typer.main.get_command(app)
+    group.load()
+    return group
+
+
 def commands(group=None, path: str = "streamctl") -> Iterator[tuple[str, str]]:
     """Every command with its first line of help, in the order of `--help`."""
-    group = group or typer.main.get_command(app)
+    group = group or root()
     for name, found in group.commands.items():
         if found.hidden:
             continue

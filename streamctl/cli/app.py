@@ -3,11 +3,68 @@
 import typer
 
 from streamctl import __version__
-from streamctl.cli import checkpoint, config, explain, job, produce, sandbox
 from streamctl.cli.command import OutputOption, set_root_output
+from streamctl.cli.lazy import Entry, LazyGroup
+
+_JOB = "The job"
+_CHECKPOINTS = "Checkpoints"
+_SET_UP = "Set up"
+_TRY = "Try things"
+
+
+class Root(LazyGroup):
+    """All commands, in the order of the root's help."""
+
+    entries = (
+        Entry("start", "job", "Start the job and wait for its first batch.", _JOB),
+        Entry(
+            "stop",
+            "job",
+            "Stop the job after the running batch, and prove it from the checkpoint.",
+            _JOB,
+        ),
+        Entry(
+            "restart",
+            "job",
+            "Stop the job if it runs, and start it with the settings as they are now.",
+            _JOB,
+        ),
+        Entry(
+            "status",
+            "job",
+            "Show what the job does. Exit code 3 when something is wrong or not known.",
+            _JOB,
+        ),
+        Entry("logs", "job", "Print the log of supervisor, driver and Spark.", _JOB),
+        Entry(
+            "explain",
+            "explain",
+            "Explain a finding, an exit code, a Spark condition, or those in a log.",
+            _CHECKPOINTS,
+        ),
+        Entry(
+            "checkpoint", "checkpoint", "Read any Spark checkpoint, without Spark.", _CHECKPOINTS
+        ),
+        Entry(
+            "doctor",
+            "job",
+            "Check all that a start needs, and tell how to mend what is missing.",
+            _SET_UP,
+        ),
+        Entry("config", "config", "Show, explain and begin settings.", _SET_UP),
+        Entry(
+            "produce",
+            "produce",
+            "Send telemetry with known flaws; a ledger says what must become of each record.",
+            _TRY,
+        ),
+        Entry("sandbox", "sandbox", "A real Kafka of one node to try things on.", _TRY),
+    )
+
 
 app = typer.Typer(
     name="streamctl",
+    cls=Root,
     help="Operate Spark Structured Streaming jobs that read Kafka.",
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -32,11 +89,3 @@ def root(
     """Operate Spark Structured Streaming jobs that read Kafka."""
     del version
     set_root_output(output)
-
-
-job.register(app)
-app.add_typer(checkpoint.app, name="checkpoint", rich_help_panel="Checkpoints")
-explain.register(app, panel="Checkpoints")
-app.add_typer(config.app, name="config", rich_help_panel="Set up")
-produce.register(app, panel="Try things")
-app.add_typer(sandbox.app, name="sandbox", rich_help_panel="Try things")

@@ -13,28 +13,7 @@ if TYPE_CHECKING:
     from streamctl.explain.explain import Explanation, LogReport
 
 
-def register(app: typer.Typer, *, panel: str) -> None:
-    """Add the command to the root."""
-    command(app, "explain", view=_view, panel=panel)(explain_command)
-
-
-def explain_command(
-    here: Here,
-    what: Annotated[
-        str, typer.Argument(metavar="CODE|FILE", help="A code, a log file, or - for stdin.")
-    ],
-) -> Any:
-    """Explain a finding, an exit code, a Spark condition, or those in a log."""
-    from streamctl.explain.explain import explain, explain_log
-
-    del here
-    if what == "-":
-        return explain_log(sys.stdin)
-    path = Path(what)
-    if path.is_file():
-        with path.open(encoding="utf-8", errors="replace") as lines:
-            return explain_log(lines)
-    return explain(what)
+app = typer.Typer(add_completion=False)
 
 
 def _view(report: "Explanation | LogReport") -> View:
@@ -69,3 +48,23 @@ def _one(report: Any) -> View:
             ]
         )
     ]
+
+
+@command(app, "explain", view=_view)
+def explain_command(
+    here: Here,
+    what: Annotated[
+        str, typer.Argument(metavar="CODE|FILE", help="A code, a log file, or - for stdin.")
+    ],
+) -> Any:
+    """Explain a finding, an exit code, a Spark condition, or those in a log."""
+    from streamctl.explain.explain import explain, explain_log
+
+    del here
+    if what == "-":
+        return explain_log(sys.stdin)
+    path = Path(what)
+    if path.is_file():
+        with path.open(encoding="utf-8", errors="replace") as lines:
+            return explain_log(lines)
+    return explain(what)

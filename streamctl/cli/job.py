@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from streamctl.lifecycle.stop import QueryEnd, StopReport
     from streamctl.rundir import RunDirectory
 
-PANEL = "The job"
+app = typer.Typer(add_completion=False)
 _Job = Annotated[str | None, typer.Option("--job", help="The job's entry, `module:attribute`.")]
 _Master = Annotated[str | None, typer.Option("--master", help="Spark's master, as `local[4]`.")]
 _Servers = Annotated[
@@ -67,16 +67,7 @@ def _first_batch(query: str, report: "StartReport") -> str:
     return "nothing to read yet" if query in report.idle_queries else "committed a batch"
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands to the root."""
-    command(app, "start", view=_start_view, panel=PANEL)(start)
-    command(app, "stop", view=_stop_view, panel=PANEL)(stop)
-    command(app, "restart", view=_start_view, panel=PANEL)(restart)
-    command(app, "status", view=_status_view, panel=PANEL)(status)
-    command(app, "logs", view=_log_view, panel=PANEL)(logs)
-    command(app, "doctor", view=_doctor_view, panel="Set up")(doctor)
-
-
+@command(app, "start", view=_start_view)
 def start(
     here: Here,
     *,
@@ -134,6 +125,7 @@ def _proof(query: "QueryEnd") -> str:
     return f"{query.name}: {ended}{reads}"
 
 
+@command(app, "stop", view=_stop_view)
 def stop(
     here: Here,
     *,
@@ -158,6 +150,7 @@ def _stop(here: Here, *, deadline: float | None, now: bool) -> "StopReport":
     )
 
 
+@command(app, "restart", view=_start_view)
 def restart(here: Here, *, deadline: _Deadline = None, wait: _Wait = True) -> "StartReport":
     """Stop the job if it runs, and start it with the settings as they are now."""
     from streamctl.lifecycle.start import start as start_job
@@ -222,6 +215,7 @@ def _duration(seconds: float | None) -> str:
     return "" if seconds is None else str(timedelta(seconds=round(seconds)))
 
 
+@command(app, "status", view=_status_view)
 def status(
     here: Here,
     *,
@@ -239,6 +233,7 @@ def _log_view(line: "LogLine") -> View:
     return [Line(text=line.text)]
 
 
+@command(app, "logs", view=_log_view)
 def logs(
     here: Here,
     *,
@@ -297,6 +292,7 @@ def _doctor_view(report: "DoctorReport") -> View:
     return [checks_table(report.checks)]
 
 
+@command(app, "doctor", view=_doctor_view)
 def doctor(here: Here) -> "DoctorReport":
     """Check all that a start needs, and tell how to mend what is missing."""
     from streamctl.lifecycle.checks import Subject, run_all

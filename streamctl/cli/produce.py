@@ -18,12 +18,8 @@ if TYPE_CHECKING:
     from streamctl.produce.run import ProduceReport
     from streamctl.produce.telemetry import Clock
 
+app = typer.Typer(add_completion=False)
 _MIX, _PACE, _CLIENT = "What is sent", "How fast, how long", "Kafka client"
-
-
-def register(app: typer.Typer, *, panel: str) -> None:
-    """Add the command to the root."""
-    command(app, "produce", view=_view, panel=panel)(produce)
 
 
 def _view(report: "ProduceReport") -> View:
@@ -46,6 +42,7 @@ def _view(report: "ProduceReport") -> View:
     return [facts, Table(columns=("flaw", "records"), rows=flaws, right=frozenset({1}))]
 
 
+@command(app, "produce", view=_view)
 def produce(
     here: Here,
     *,

@@ -5,14 +5,14 @@ import sys
 from pathlib import Path
 
 import pytest
-import typer.main
 
 import streamctl as streamctl_module
-from streamctl.cli.app import app
+from streamctl.cli.app import Root
+from tests.readme import root
 
 
 def commands(group=None, path=()):
-    group = group or typer.main.get_command(app)
+    group = group or root()
     for name, found in sorted(group.commands.items()):
         if hasattr(found, "commands"):
             yield (*path, name)
@@ -31,6 +31,12 @@ def test_help(streamctl, snapshot, path):
 
 def test_root_help_fits_one_screen(streamctl):
     assert len(streamctl("--help").stdout.splitlines()) <= 50
+
+
+@pytest.mark.parametrize("entry", Root.entries, ids=lambda entry: entry.name)
+def test_the_root_s_help_says_what_the_command_s_own_help_says(entry):
+    found = root().commands[entry.name]
+    assert (found.name, (found.help or "").splitlines()[0]) == (entry.name, entry.help)
 
 
 HEAVY = ("pyspark", "confluent_kafka", "fsspec", "psutil", "jobs")
