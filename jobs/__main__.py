@@ -14,6 +14,7 @@ def main() -> int:
     what.add_argument("--check", metavar="ENTRY", help="say as JSON whether it is a job")
     parser.add_argument("--options", default="{}", help="job options as JSON, for --check")
     parser.add_argument("--watch-stdin", action="store_true", help="stop when it is closed")
+    parser.add_argument("--standby", action="store_true", help="wait for a line before beginning")
     arguments = parser.parse_args()
     if arguments.check:
         from jobs.entry import check
@@ -22,7 +23,9 @@ def main() -> int:
         return 0
     from jobs.main import run
 
-    return run(arguments.run_directory, watch_stdin=arguments.watch_stdin)
+    return run(
+        arguments.run_directory, watch_stdin=arguments.watch_stdin, standby=arguments.standby
+    )
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
 """The driver: build the session, start the queries, wait, stop, say why when it failed."""
 
 import signal
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import structlog
 from pyspark.errors import PySparkException
 from pyspark.sql.streaming.query import StreamingQuery
 
@@ -16,7 +16,7 @@ from jobs.job import Context, Job, Query
 from jobs.logs import set_up
 from jobs.progress import Listener, ProgressFile
 from jobs.requests import StopRequests
-from jobs.session import STOP_SIGNALS, Session, start_session
+from jobs.session import STOP_SIGNALS, Session, set_state_format, start_session
 from jobs.source import read_records
 from jobs.spark_query import SparkExecution, failed_query, watermark_before
 from jobs.stop import How, stop_after_batch
@@ -29,30 +29,31 @@ _POLL_SECONDS = 0.2
 _LAST_EVENTS_SECONDS = 10.0
 
 
-def run(path: Path, *, watch_stdin: bool) -> ExitCode:
+def run(path: Path, *, watch_stdin: bool, standby: bool = False) -> ExitCode:
     """Run the job that a run directory describes.
+
+    Args:
+        path: the run directory.
+        watch_stdin: its end is a request to stop; a line in it lets a standby begin.
+        standby: bring the Spark session up and wait before anything else is touched.
 
     Returns:
         DONE when it ended as asked or by itself, FAILED when `failure.json` says why.
     """
     directory = RunDirectory(path)
-    directory.remove(Failure)
     settings = Settings.model_validate_json(directory.settings_file.read_text(encoding="utf-8"))
-    launch = directory.read(Launch)
-    if launch is None:
-        raise SystemExit(f'no launch.json in "{path}"')
-    log = set_up(settings.log, run_id=launch.run_id, attempt=launch.attempt)
     requests = StopRequests(directory)
     requests.listen_to_signals()
     if watch_stdin:
         requests.listen_to_stdin()
-    driver = Driver(settings=settings, launch=launch, directory=directory, log=log)
+    driver = Driver(settings=settings, directory=directory, waits=standby)
     failure = driver.run(requests)
     if failure is None:
         return ExitCode.DONE
-    directory.write(failure)
+    if not driver.waits:  # the failure of one that waits is not the job's
+        directory.write(failure)
     told = f"{failure.condition}: {failure.message}"
-    log.error(
+    driver.log.error(
         told,
         failure_class=failure.failure_class.value,
         hint=failure.hint,
@@ -63,20 +64,17 @@ def run(path: Path, *, watch_stdin: bool) -> ExitCode:
 
 
 class Driver:
-    """One attempt."""
+    """One attempt.
 
-    def __init__(
-        self,
-        *,
-        settings: Settings,
-        launch: Launch,
-        directory: RunDirectory,
-        log: structlog.stdlib.BoundLogger,
-    ) -> None:
+    Attributes:
+        waits: whether it is in standby still.
+    """
+
+    def __init__(self, *, settings: Settings, directory: RunDirectory, waits: bool) -> None:
         self._settings = settings
-        self._launch = launch
         self._directory = directory
-        self._log = log
+        self.waits = waits
+        self._take_in_launch()
         self._queries: dict[str, StreamingQuery] = {}
         self._told_end: set[str] = set()
 
@@ -87,6 +85,8 @@ class Driver:
             job = load_job(self._settings.job.entry)
             options = options_of(job, self._settings.job.options)
             session = self._start_session(requests)
+            if self.waits and not self._await_take_over(session, requests):
+                return None
             if not requests.requested():
                 self._start_queries(session, job, options, requests)
             self._wait(requests)
@@ -98,7 +98,25 @@ class Driver:
         finally:
             if session is not None:
                 session.end()
-                self._log.info("Spark is gone", reason=requests.reason or "ended by itself")
+                self.log.info("Spark is gone", reason=requests.reason or "ended by itself")
+
+    def _take_in_launch(self) -> None:
+        """Read what differs between attempts."""
+        launch = self._directory.read(Launch)
+        if launch is None:
+            raise SystemExit(f'no launch.json in "{self._directory.path}"')
+        self._launch = replace(launch, make_archive="") if self.waits else launch
+        self.log = set_up(self._settings.log, run_id=launch.run_id, attempt=launch.attempt)
+
+    def _await_take_over(self, session: Session, requests: StopRequests) -> bool:
+        """Wait in standby; False when asked to stop instead."""
+        self.log.info("standby is ready")
+        if not requests.await_take_over():
+            return False
+        self.waits = False
+        self._take_in_launch()
+        set_state_format(session.spark, self._launch)
+        return True
 
     def _start_session(self, requests: StopRequests) -> Session:
         signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)  # Spark takes SIGINT for itself
@@ -109,7 +127,7 @@ class Driver:
         finally:
             requests.listen_to_signals()
             signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
-        self._log.info("Spark started", version=session.spark.version, jvm_pid=session.jvm.pid)
+        self.log.info("Spark started", version=session.spark.version, jvm_pid=session.jvm.pid)
         return session
 
     def _start_queries(
@@ -129,7 +147,7 @@ class Driver:
             self._queries[query.name] = sinks.start(
                 query, settings=self._settings, launch=self._launch
             )
-            self._log.info("query started", query=query.name)
+            self.log.info("query started", query=query.name)
 
     def _listen(self, session: Session, queries: list[Query], requests: StopRequests) -> None:
         file = ProgressFile(
@@ -150,7 +168,7 @@ class Driver:
         session.spark.streams.addListener(
             Listener(
                 file=file,
-                log=self._log,
+                log=self.log,
                 lateness={query.name: query.lateness for query in queries if query.lateness},
                 totals=read_totals(
                     self._directory.progress_file, generation=self._launch.generation
@@ -174,11 +192,11 @@ class Driver:
     def _stop(self, requests: StopRequests) -> Failure | None:
         running = [name for name, query in self._queries.items() if query.isActive]
         if running:
-            self._log.info("stopping", reason=requests.reason or "a query ended")
+            self.log.info("stopping", reason=requests.reason or "a query ended")
         executions = [SparkExecution(self._queries[name]) for name in running]
         how = stop_after_batch(executions, stop_now=requests.now)
         for name, way in zip(running, how, strict=True):
-            level = self._log.info if way is How.AFTER_BATCH else self._log.warning
+            level = self.log.info if way is How.AFTER_BATCH else self.log.warning
             level("query stopped", query=name, how=way.value)
         self._await_last_events(requests)
         for name, query in self._queries.items():

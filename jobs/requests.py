@@ -9,6 +9,8 @@ from jobs.session import STOP_SIGNALS
 from streamctl.errors import Malformed
 from streamctl.rundir import RunDirectory, StopRequest
 
+_STANDBY_POLL_SECONDS = 0.5
+
 
 class StopRequests:
     """Collects requests to stop. The first one counts for the log, all mean the same.
@@ -19,6 +21,7 @@ class StopRequests:
     def __init__(self, directory: RunDirectory) -> None:
         self._directory = directory
         self._wake = threading.Event()
+        self._take_over = threading.Event()
         self.reason = ""
 
     def listen_to_signals(self) -> None:
@@ -34,6 +37,12 @@ class StopRequests:
         """Ask to stop."""
         self.reason = self.reason or reason
         self._wake.set()
+
+    def await_take_over(self) -> bool:
+        """Wait in standby; False when asked to stop instead."""
+        while not (self._take_over.is_set() or self.requested()):
+            self.wait(_STANDBY_POLL_SECONDS)
+        return self._take_over.is_set()
 
     def wake(self) -> None:
         """Let `wait` return: something happened."""
@@ -67,6 +76,7 @@ class StopRequests:
 
     def _read_stdin(self) -> None:
         # Not through sys.stdin: a buffered reader in a daemon thread aborts Python at its end.
-        while os.read(0, 4096):
-            pass
+        while os.read(0, 4096):  # it says one thing only
+            self._take_over.set()
+            self.wake()
         self.ask("standard input closed")

@@ -33,6 +33,7 @@ _PROVIDERS = {
     "rocksdb": "org.apache.spark.sql.execution.streaming.state.RocksDBStateStoreProvider",
     "hdfs": "org.apache.spark.sql.execution.streaming.state.HDFSBackedStateStoreProvider",
 }
+_STATE_FORMAT = "spark.sql.streaming.stateStore.checkpointFormatVersion"
 _ROCKSDB = "spark.sql.streaming.stateStore.rocksdb."
 
 
@@ -127,11 +128,16 @@ def session_options(settings: Settings, launch: Launch) -> dict[str, str]:
     if launch.jars and not spark.master.startswith("local"):
         options["spark.jars"] = ",".join(launch.jars)
     if launch.state_format_version is not None:
-        version = str(launch.state_format_version)
-        options["spark.sql.streaming.stateStore.checkpointFormatVersion"] = version
+        options[_STATE_FORMAT] = str(launch.state_format_version)
     at_launch = {"spark.driver.extraJavaOptions", "spark.driver.extraClassPath"}
     given = {k: resolve(v) for k, v in spark.options.items() if k not in at_launch}
     return options | given
+
+
+def set_state_format(spark: SparkSession, launch: Launch) -> None:
+    """Give a session that is up already the state format that its checkpoints oblige it to."""
+    if launch.state_format_version is not None:
+        spark.conf.set(_STATE_FORMAT, str(launch.state_format_version))
 
 
 def _as_conf(options: dict[str, str]) -> SparkConf:

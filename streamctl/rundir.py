@@ -39,6 +39,8 @@ from streamctl.reports import as_json
 
 T = TypeVar("T")
 LOG_FILE = "job.jsonl"
+TAKE_OVER = b"take over\n"
+"""What the supervisor writes to the standard input of a driver in standby."""
 _SHOWN_APART = {"at", "level", "from", "message", "event", "run_id", "run", "attempt", "detail"}
 
 
@@ -161,6 +163,7 @@ class Status:
         idle_queries: those that run and have found nothing to read yet.
         restarts: of the driver, since `started_at`.
         interrupted: whether a stop had to kill the driver, its deadline being past.
+        standby_pid: a second driver that waits to take over, None while there is none.
     """
 
     desired: Desired
@@ -181,6 +184,7 @@ class Status:
     next_attempt_at: datetime | None = None
     restarts: int = 0
     interrupted: bool = False
+    standby_pid: int | None = None
     master: str = ""
 
 

@@ -82,8 +82,8 @@ class Project:
         if status is None:
             return
         kill_if_ours(status.supervisor_pid, "streamctl.supervisor")
-        if status.driver_pid:
-            for pid in session_members(status.driver_pid):
+        for session in filter(None, (status.driver_pid, status.standby_pid)):
+            for pid in session_members(session):
                 kill(pid)
 
 

@@ -78,14 +78,13 @@ class Stage:
             shutil.rmtree(path, ignore_errors=True)
 
     @contextmanager
-    def project(self) -> Iterator[Project]:
+    def project(self, **more: dict[str, Any]) -> Iterator[Project]:
         """A new project whose job reads the topic from its start; ended whatever happens."""
         with self.place() as path:
             kafka = {"bootstrap_servers": self.servers, "topic": self.topic}
             kafka |= {"starting_offsets": "earliest"}
-            project = Project(
-                path, {"kafka": kafka | {"max_offsets_per_trigger": BATCH_RECORDS}, "spark": SPARK}
-            )
+            kafka |= {"max_offsets_per_trigger": BATCH_RECORDS}
+            project = Project(path, {"kafka": kafka, "spark": SPARK} | more)
             try:
                 yield project
             finally:

@@ -12,13 +12,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
 
 import psutil
 
-OnLine = Callable[[bytes], None]
+from streamctl.rundir import TAKE_OVER
 
 
 class Driver:
@@ -59,6 +59,15 @@ class Driver:
         """Exit code, negative for a signal; None while it lives."""
         return self._process.poll()
 
+    def take_over(self) -> None:
+        """Tell a driver that waits in standby to begin: its launch is written."""
+        stream = self._process.stdin
+        if stream is None:
+            raise RuntimeError("the driver was started without a pipe")
+        stream.write(TAKE_OVER)
+        stream.flush()
+        self.started = time.monotonic()
+
     def ask_to_stop(self) -> None:
         """SIGTERM to the driver's Python, which ends after the running batch."""
         self._process.send_signal(signal.SIGTERM)
@@ -83,9 +92,10 @@ class Driver:
         return not session_members(self.pid)
 
 
-def driver_command(run_directory: Path) -> list[str]:
+def driver_command(run_directory: Path, *, standby: bool = False) -> list[str]:
     """The command of the driver that ships with streamctl."""
-    return [sys.executable, "-m", "jobs", "--run-directory", str(run_directory), "--watch-stdin"]
+    command = [sys.executable, "-m", "jobs", "--run-directory", str(run_directory), "--watch-stdin"]
+    return [*command, "--standby"] if standby else command
 
 
 def driver_environment(environ: Mapping[str, str], *, java_home: Path) -> dict[str, str]:

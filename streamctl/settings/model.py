@@ -107,6 +107,9 @@ class SuperviseSettings(Section):
     broker_patience_seconds: NonNegativeFloat = Field(
         900, description="how long an unreachable broker is waited for before an attempt counts"
     )
+    standby: bool = Field(
+        False, description="keep a second driver ready to take over; costs its memory"
+    )
     stable_seconds: PositiveFloat = Field(300, description="a run so long refills the attempts")
 
 

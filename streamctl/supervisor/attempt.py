@@ -47,8 +47,8 @@ class Attempts:
         with broker(self._settings) as kafka:
             kafka.ping()
 
-    def start(self, attempt: int) -> Driver:
-        """Find out what the driver needs to know, write it down, and start it.
+    def prepare(self, attempt: int) -> None:
+        """Find out what the driver needs to know, and write it down.
 
         Raises:
             StreamctlError: Java, jars, broker or checkpoint are not as they must be.
@@ -75,10 +75,17 @@ class Attempts:
             making=self._making,
         )
         self._run.write(launch)
+
+    def spawn(self, *, standby: bool = False) -> Driver:
+        """Start a driver; one in standby brings its Spark session up and waits.
+
+        Raises:
+            StreamctlError: there is no Java.
+        """
         return Driver(
-            driver_command(self._run.path),
+            driver_command(self._run.path, standby=standby),
             directory=Path.cwd(),
-            environ=driver_environment(os.environ, java_home=java.home),
+            environ=driver_environment(os.environ, java_home=find_java().home),
         )
 
     def finished(self, exit_code: int) -> None:

@@ -8,6 +8,7 @@ import time
 import uuid
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from types import FrameType
 from typing import Any, TextIO
 
@@ -30,6 +31,7 @@ from streamctl.supervisor.attempt import Attempts
 from streamctl.supervisor.logs import JobLog, pump
 from streamctl.supervisor.policy import End, Exit, Restart, after_exit, backoff_seconds, describe
 from streamctl.supervisor.progress import ProgressTail
+from streamctl.supervisor.standby import Standby, Watched
 
 TICK_SECONDS = 0.1
 NOW_GRACE_SECONDS = 10.0
@@ -117,6 +119,14 @@ class Supervisor:
 
     def _supervise(self, store: Store) -> End:
         attempts = self._attempts(self._run, self._settings, store, run_id=self._status.run_id)
+        self._standby = Standby(start=partial(attempts.spawn, standby=True), pump=self._pump)
+        try:
+            return self._attempt_until_end(attempts)
+        finally:
+            self._standby.end()
+            self._publish(standby_pid=None)
+
+    def _attempt_until_end(self, attempts: Attempts) -> End:
         while True:
             ended = self._attempt(attempts)
             decision = after_exit(
@@ -146,13 +156,13 @@ class Supervisor:
             self._await_broker(attempts)
             if self._stop:
                 return Exit(code=0, failure=None, ran_seconds=0, stop_requested=True)
-            driver = attempts.start(number)
+            attempts.prepare(number)
+            driver, reader = self._standby.take() or self._pump(attempts.spawn())
         except StreamctlError as error:
             failure = self._fail(error)
             return Exit(code=1, failure=failure, ran_seconds=0, stop_requested=bool(self._stop))
-        self._publish(driver_pid=driver.pid, generation=attempts.generation)
+        self._publish(driver_pid=driver.pid, standby_pid=None, generation=attempts.generation)
         self._log.event("INFO", "driver started", attempt=number, pid=driver.pid)
-        reader = pump(driver.output, self._log)
         self._renew(driver.pid, at_once=True)
         try:
             while (code := driver.poll()) is None:
@@ -170,6 +180,9 @@ class Supervisor:
         )
         self._after(ended)
         return ended
+
+    def _pump(self, driver: Driver) -> Watched:
+        return Watched(driver, pump(driver.output, self._log))
 
     def _await_broker(self, attempts: Attempts) -> None:
         """Wait for an unreachable broker instead of spending attempts on it.
@@ -228,6 +241,7 @@ class Supervisor:
         elif self._status.idle_queries and sorted(self._tail.idle) != self._status.idle_queries:
             self._publish(idle_queries=sorted(self._tail.idle))
         self._renew(driver.pid)
+        self._keep_standby()
         before = self._stop
         self._read_stop()
         if self._stop is None:
@@ -240,6 +254,18 @@ class Supervisor:
             self._publish(interrupted=True)
             self._log.event("WARN", "the deadline passed: the driver is killed")
             driver.end_session()
+
+    def _keep_standby(self) -> None:
+        """Only beside a driver that runs: a start is not slowed down by its own spare."""
+        running = self._status.observed is Observed.RUNNING and self._stop is None
+        if not (running and self._settings.supervise.standby):
+            return
+        try:
+            self._standby.keep()
+        except StreamctlError as error:
+            self._log.event("WARN", f"no standby: {error.message}")
+        if self._standby.pid != self._status.standby_pid:
+            self._publish(standby_pid=self._standby.pid)
 
     def _back_off(self, decision: Restart) -> None:
         self._publish(

@@ -103,6 +103,26 @@ def test_sigkill_of_the_driver_is_recovered_and_all_is_accounted_for(
     assert (audit.wrong, audit.must.unread) == ([], 0)
 
 
+def test_a_standby_takes_over_and_all_is_accounted_for(project, broker, topic, tmp_path):
+    """Its session is up before the kill; the account is that of one uninterrupted run."""
+    ledger = tmp_path / "ledger"
+    produce(project, count=3000, ledger=ledger)
+    flags = ("--set", accounting.RETAIN_ALL, "--set", "kafka.max_offsets_per_trigger=500")
+    assert project("start", *flags, "--set", "supervise.standby=true").exit_code == 0
+    until(lambda: "standby is ready" in project("logs").stdout)
+    before = project.status()
+    os.kill(before.driver_pid, signal.SIGKILL)
+    until(lambda: project.status().driver_pid == before.standby_pid)
+    until(lambda: project.status().observed is Observed.RUNNING)
+    until(lambda: accounting.is_drained(project, broker, topic))
+    assert project("stop").exit_code == 0
+    after = project.status()
+    assert (after.attempt, after.restarts, after.standby_pid) == (2, 1, None)
+    assert not session_members(before.standby_pid)
+    audit = accounting.check(project, broker, topic, ledger)
+    assert (audit.wrong, audit.must.unread) == ([], 0)
+
+
 def test_sigterm_to_the_supervisor_is_a_stop(project):
     assert project("start").exit_code == 0
     status = project.status()

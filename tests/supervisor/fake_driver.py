@@ -43,6 +43,8 @@ def end_with_stdin() -> None:
     ended.set()
 
 
+if sys.argv[3] == "1" and os.read(0, 100) != b"take over\n":
+    os._exit(0)
 sys.stdout.write("not json\n")
 sys.stdout.flush()
 if behaviour == "fail":

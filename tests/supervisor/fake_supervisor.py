@@ -27,12 +27,14 @@ class FakeAttempts:
         if (RUN.path / "broker-is-down").exists():
             raise BrokerUnreachable("no answer from Kafka at nowhere", hint="Start it.")
 
-    def start(self, attempt: int) -> Driver:
-        behaviour = BEHAVIOURS[min(attempt, len(BEHAVIOURS)) - 1]
-        if behaviour == "unreachable":
+    def prepare(self, attempt: int) -> None:
+        self.behaviour = BEHAVIOURS[min(attempt, len(BEHAVIOURS)) - 1]
+        if self.behaviour == "unreachable":
             raise BrokerUnreachable("no answer from Kafka at nowhere", hint="Start it.")
+
+    def spawn(self, *, standby: bool = False) -> Driver:
         script = str(Path(__file__).with_name("fake_driver.py"))
-        command = [sys.executable, script, str(RUN.path), behaviour]
+        command = [sys.executable, script, str(RUN.path), self.behaviour, str(int(standby))]
         return Driver(command, directory=Path.cwd(), environ=os.environ)
 
     def finished(self, _: int) -> None:

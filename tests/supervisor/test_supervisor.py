@@ -121,6 +121,34 @@ def test_a_killed_driver_is_noticed_and_restarted_and_nothing_of_it_is_left(harn
     assert after.driver_pid != before.driver_pid
 
 
+def test_a_standby_takes_over_from_a_killed_driver_and_another_is_made(harness):
+    supervisor = harness.start("run", standby=True)
+    harness.running()
+    before = until(lambda: (status := harness.status()).standby_pid and status)
+    os.kill(before.driver_pid, signal.SIGKILL)
+    until(lambda: harness.status().attempt == 2)
+    after = until(lambda: (status := harness.running()).standby_pid and status)
+    assert after.driver_pid == before.standby_pid
+    assert after.standby_pid not in {before.standby_pid, before.driver_pid}
+    waiting = psutil.Process(after.standby_pid)
+    supervisor.terminate()
+    assert supervisor.wait(PATIENCE_SECONDS) == 0
+    assert is_gone(waiting)
+
+
+def test_a_standby_that_died_is_not_waited_for(harness):
+    """The next attempt is a new driver; the dead one is not replaced at once."""
+    harness.start("run", standby=True)
+    before = until(lambda: (status := harness.status()).standby_pid and status)
+    os.kill(before.standby_pid, signal.SIGKILL)
+    until(lambda: harness.status().standby_pid is None)
+    os.kill(before.driver_pid, signal.SIGKILL)
+    until(lambda: harness.status().attempt == 2)
+    after = harness.running()
+    assert after.driver_pid not in {before.standby_pid, before.driver_pid}
+    assert after.standby_pid is None
+
+
 @pytest.mark.parametrize("name", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_to_the_supervisor_is_a_graceful_stop(harness, name):
     supervisor = harness.start("slow:0.5")
