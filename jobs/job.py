@@ -118,7 +118,7 @@ class Job(ABC):
 
     @abstractmethod
     def queries(self, records: DataFrame, context: Context) -> list[Query]:
-        """Build the queries.
+        """Build the queries, and do nothing else: a standby also builds them for its rehearsal.
 
         Args:
             records: streaming; `key` and `value` (binary), `headers` (array of key and binary

@@ -21,6 +21,7 @@ from jobs.source import read_records
 from jobs.spark_query import SparkExecution, failed_query, watermark_before
 from jobs.stop import How, stop_after_batch
 from jobs.totals import read_totals
+from jobs.warm_up import warm_up
 from streamctl.errors import ExitCode, JobNotFound, SettingsInvalid
 from streamctl.rundir import Failure, FailureClass, Launch, RunDirectory
 from streamctl.settings.model import Settings
@@ -85,8 +86,10 @@ class Driver:
             job = load_job(self._settings.job.entry)
             options = options_of(job, self._settings.job.options)
             session = self._start_session(requests)
-            if self.waits and not self._await_take_over(session, requests):
-                return None
+            if self.waits:
+                self._warm_up(session, job, options)
+                if not self._await_take_over(session, requests):
+                    return None
             if not requests.requested():
                 self._start_queries(session, job, options, requests)
             self._wait(requests)
@@ -134,13 +137,7 @@ class Driver:
         self, session: Session, job: Job, options: dict[str, str], requests: StopRequests
     ) -> None:
         records = read_records(session.spark, self._settings.kafka, self._launch)
-        context = Context(
-            stream=self._settings.stream,
-            dead_letter_topic=self._settings.kafka.dead_letters,
-            run_id=self._launch.run_id,
-            options=options,
-        )
-        queries = job.queries(records, context)
+        queries = job.queries(records, self._context(options))
         sinks.check_names(queries)
         self._listen(session, queries, requests)
         for query in queries:
@@ -148,6 +145,20 @@ class Driver:
                 query, settings=self._settings, launch=self._launch
             )
             self.log.info("query started", query=query.name)
+
+    def _context(self, options: dict[str, str]) -> Context:
+        return Context(
+            stream=self._settings.stream,
+            dead_letter_topic=self._settings.kafka.dead_letters,
+            run_id=self._launch.run_id,
+            options=options,
+        )
+
+    def _warm_up(self, session: Session, job: Job, options: dict[str, str]) -> None:
+        try:
+            warm_up(session.spark, job, self._context(options))
+        except Exception as error:  # noqa: BLE001  (only a rehearsal)
+            self.log.warning("the rehearsal in standby failed", error=str(error).splitlines()[:1])
 
     def _listen(self, session: Session, queries: list[Query], requests: StopRequests) -> None:
         file = ProgressFile(
