@@ -10,6 +10,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql.streaming.query import StreamingQuery
 
 from jobs import sinks
+from jobs.catch_up import CatchUp
 from jobs.entry import load_job, options_of
 from jobs.failures import Cause, classify
 from jobs.job import Context, Job, Query
@@ -18,7 +19,7 @@ from jobs.progress import Listener, ProgressFile
 from jobs.requests import StopRequests
 from jobs.session import STOP_SIGNALS, Session, set_state_format, start_session
 from jobs.source import read_records
-from jobs.spark_query import SparkExecution, failed_query, watermark_before
+from jobs.spark_query import SparkExecution, failed_query, set_read_limit, watermark_before
 from jobs.stop import How, stop_after_batch
 from jobs.totals import read_totals
 from jobs.warm_up import warm_up
@@ -186,12 +187,22 @@ class Driver:
                 ),
                 watermark_before=self._watermark_before,
                 on_end=ended,
+                catch_up=CatchUp(
+                    self._settings.catch_up,
+                    steady_records=self._settings.kafka.max_offsets_per_trigger,
+                    set_limit=self._set_read_limit,
+                    log=self.log,
+                ),
             )
         )
 
     def _watermark_before(self, query: str, batch_id: int) -> int | None:
         running = self._queries.get(query)
         return None if running is None else watermark_before(running, batch_id)
+
+    def _set_read_limit(self, query: str, records: int) -> bool:
+        running = self._queries.get(query)
+        return running is not None and set_read_limit(running, records)
 
     def _wait(self, requests: StopRequests) -> None:
         while not requests.requested() and all(q.isActive for q in self._queries.values()):

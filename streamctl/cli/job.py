@@ -178,11 +178,13 @@ def _status_view(report: "StatusReport") -> View:
         ("uptime", _duration(report.uptime_seconds)),
         ("generation", f"{report.generation} in {report.checkpoint_location}"),
     ]
+    if report.standby_pid:
+        facts.append(("standby", f"process {report.standby_pid}"))
     facts += [("reason", reason) for reason in report.reasons]
     if report.failure:
         facts.append(("last error", f"{report.failure.failure_class}: {report.failure.message}"))
         facts.append(("remedy", report.failure.hint))
-    columns = ("query", "planned", "committed", "rows", "rows/s", "ms", "late", "rejected")
+    columns = ("query", "planned", "committed", "rows", "rows/s", "bound", "ms", "late", "rejected")
     table = Table(
         columns=columns,
         rows=[_query_row(query) for query in report.queries],
@@ -205,6 +207,7 @@ def _query_row(query: "QueryStatus") -> tuple[object, ...]:
         query.committed_batch_id,
         query.total_rows,
         None if rate is None else round(rate),
+        query.bound_rows,
         query.batch_duration_ms,
         query.late_rows,
         sum(query.rejected_rows.values()) if query.rejected_rows else None,

@@ -80,6 +80,18 @@ class StreamSettings(Section):
     )
 
 
+class CatchUpSettings(Section):
+    """Larger batches while the job is behind."""
+
+    enabled: bool = Field(
+        False, description="let batches grow over `kafka.max_offsets_per_trigger` while behind"
+    )
+    target_batch_seconds: PositiveFloat = Field(
+        10, description="batches shrink again when they take longer"
+    )
+    max_records: PositiveInt = Field(100_000, description="records in the largest batch")
+
+
 class SparkSettings(Section):
     """How Spark runs."""
 
@@ -153,6 +165,7 @@ class Settings(Section):
     checkpoint: CheckpointSettings = CheckpointSettings()
     output: OutputSettings = OutputSettings()
     stream: StreamSettings = StreamSettings()
+    catch_up: CatchUpSettings = CatchUpSettings()
     spark: SparkSettings = SparkSettings()
     supervise: SuperviseSettings = SuperviseSettings()
     start: StartSettings = StartSettings()
