@@ -11,6 +11,7 @@ from pyspark.sql.streaming.query import StreamingQuery
 
 from jobs import sinks
 from jobs.catch_up import CatchUp
+from jobs.ending import Ending
 from jobs.entry import load_job, options_of
 from jobs.failures import Cause, classify
 from jobs.job import Context, Job, Query
@@ -78,6 +79,7 @@ class Driver:
         self.waits = waits
         self._take_in_launch()
         self._queries: dict[str, StreamingQuery] = {}
+        self._ending = Ending("", on_reached=lambda: None)
         self._told_end: set[str] = set()
 
     def run(self, requests: StopRequests) -> Failure | None:
@@ -140,6 +142,7 @@ class Driver:
         records = read_records(session.spark, self._settings.kafka, self._launch)
         queries = job.queries(records, self._context(options))
         sinks.check_names(queries)
+        self._ending = Ending(self._launch.ending_offsets, on_reached=requests.wake)
         self._listen(session, queries, requests)
         for query in queries:
             self._queries[query.name] = sinks.start(
@@ -193,6 +196,7 @@ class Driver:
                     set_limit=self._set_read_limit,
                     log=self.log,
                 ),
+                ending=self._ending,
             )
         )
 
@@ -206,6 +210,9 @@ class Driver:
 
     def _wait(self, requests: StopRequests) -> None:
         while not requests.requested() and all(q.isActive for q in self._queries.values()):
+            if self._ending.reached_by(self._queries):
+                self.log.info("the end of the range is reached")
+                return
             requests.wait(_POLL_SECONDS)
         if self._settings.stream.trigger == "once" and not requests.requested():
             while any(q.isActive for q in self._queries.values()) and not requests.requested():

@@ -6,7 +6,7 @@ A `progress` line has `query`, `query_id`, `spark_run_id`, `batch_id`, `timestam
 (null when not known), `rejected` (reason -> `count` of records and one `sample`),
 `totals` (of the query in this generation, see `jobs/totals.py`), `sources`, `state`,
 `observed` (metrics of the job's own, by observation), and `bound_rows` (records of each source
-that the batch was allowed, see `jobs/catch_up.py`).
+that the batch was allowed, see `jobs/catch_up.py`) with `catching_up`.
 
 Source: Spark `StreamingQueryProgress`.
 """
@@ -28,6 +28,7 @@ from pyspark.sql.streaming.listener import (
 )
 
 from jobs.catch_up import CatchUp
+from jobs.ending import Ending
 from jobs.lateness import late_records
 from jobs.quality import OBSERVATION, rejects
 from jobs.totals import Totals
@@ -75,6 +76,7 @@ class Listener(StreamingQueryListener):
             None; asked only for the first batch of a run.
         on_end: called with the name of a query that has ended.
         catch_up: is told of each batch, and bounds the next one.
+        ending: is told of each batch, and notices the end of a run that has one.
     """
 
     def __init__(
@@ -87,6 +89,7 @@ class Listener(StreamingQueryListener):
         watermark_before: Callable[[str, int], int | None],
         on_end: Callable[[str], None],
         catch_up: CatchUp,
+        ending: Ending,
     ) -> None:
         self._file = file
         self._log = log
@@ -95,6 +98,7 @@ class Listener(StreamingQueryListener):
         self._watermark_before = watermark_before
         self._on_end = on_end
         self._catch_up = catch_up
+        self._ending = ending
         self._names: dict[str, str] = {}
         self._last: dict[str, tuple[int, int | None]] = {}
 
@@ -117,7 +121,9 @@ class Listener(StreamingQueryListener):
 
     def onQueryIdle(self, event: QueryIdleEvent) -> None:  # noqa: N802
         """Asked, and found nothing to read."""
-        self._file.write("idle", query=self._names.get(str(event.runId)))
+        name = self._names.get(str(event.runId), "")
+        self._file.write("idle", query=name)
+        self._ending.idle(name)
 
     def onQueryTerminated(self, event: QueryTerminatedEvent) -> None:  # noqa: N802
         """The last event of a query."""
@@ -148,9 +154,11 @@ class Listener(StreamingQueryListener):
             totals=totals.as_fields(),
             observed=observed,
             bound_rows=self._catch_up.bound(query).records,
+            catching_up=self._catch_up.bound(query).catching_up,
         )
         self._tell(line, late, rejected)
         self._catch_up.after(line)
+        self._ending.after(line)
 
     def _tell(
         self, line: dict[str, Any], late: int | None, rejected: dict[str, dict[str, Any]]

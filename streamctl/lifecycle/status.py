@@ -33,8 +33,8 @@ class QueryStatus:
         late_rows: records of this generation that came after their window was closed; None
             when some could not be counted.
         rejected_rows: reason -> records of this generation.
-        bound_rows: records that the last batch was allowed; more than the configured bound while
-            catching up.
+        bound_rows: records that the last batch was allowed.
+        catching_up: whether that is more than the configured bound.
         unknown: why something here is not known; empty when all is.
     """
 
@@ -51,6 +51,7 @@ class QueryStatus:
     late_rows: int | None = None
     rejected_rows: dict[str, int] = field(default_factory=dict)
     bound_rows: int | None = None
+    catching_up: bool = False
     unknown: str = ""
 
 
@@ -178,6 +179,7 @@ def query_status(status: Status, name: str, line: dict[str, Any] | None) -> Quer
             "late_rows": totals.get("late_rows"),
             "rejected_rows": totals.get("rejected_rows", {}),
             "bound_rows": line.get("bound_rows"),
+            "catching_up": line.get("catching_up", False),
         }
     location = f"{status.checkpoint_location}/{status.generation}/{name}"
     try:

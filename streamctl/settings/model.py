@@ -62,12 +62,16 @@ class CheckpointSettings(Section):
     lease_seconds: PositiveFloat = Field(
         30, description="a lease not renewed for so long may be taken over"
     )
+    generation: str = Field("", description="run in this generation, not in the current one")
 
 
 class OutputSettings(Section):
     """Where results go."""
 
     location: str = Field("data/output", description="path or URL")
+    topics: Literal["send", "files"] = Field(
+        "send", description="`files`: what queries would send to topics goes to files instead"
+    )
 
 
 class StreamSettings(Section):
@@ -118,6 +122,9 @@ class SuperviseSettings(Section):
     jitter: Share = Field(0.2, description="random share added to each wait")
     broker_patience_seconds: NonNegativeFloat = Field(
         900, description="how long an unreachable broker is waited for before an attempt counts"
+    )
+    nice: Annotated[int, Field(ge=0, le=19)] = Field(
+        0, description="priority of the driver: 19 leaves the processors to all others"
     )
     standby: bool = Field(
         False, description="keep a second driver ready to take over; costs its memory"

@@ -324,6 +324,7 @@ class Supervisor:
             owner=self._status.run_id,
             seconds=self._settings.checkpoint.lease_seconds,
             now=_now(),
+            generation=self._settings.checkpoint.generation,
         )
         if dead:
             self._log.event("WARN", f"took over the lease of {dead.describe()}")
