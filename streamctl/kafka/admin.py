@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from streamctl.errors import StreamctlError
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
     from streamctl.kafka.client import Broker
 
 T = TypeVar("T")
+_OFFSETS_PER_COMMIT = 1000
+"""One request becomes one batch of the offsets topic, which has the size limit of any other."""
 
 
 def topic_config(broker: "Broker", topic: str) -> dict[str, str]:
@@ -66,15 +69,17 @@ def commit_group(
         for partition, offset in partitions.items()
     ]
 
-    def ask() -> None:
+    def ask(some: list[TopicPartition]) -> None:
         futures = broker.admin().alter_consumer_group_offsets(
-            [ConsumerGroupTopicPartitions(group, wanted)], request_timeout=broker.timeout_seconds
+            [ConsumerGroupTopicPartitions(group, some)], request_timeout=broker.timeout_seconds
         )
         for committed in broker.result(futures[group]).topic_partitions:
             if committed.error is not None:
                 raise broker.translate(committed.error, committed.topic)
 
-    _again(broker, ask)
+    for first in range(0, len(wanted), _OFFSETS_PER_COMMIT):
+        some = wanted[first : first + _OFFSETS_PER_COMMIT]
+        _again(broker, partial(ask, some))
 
 
 def _again(broker: "Broker", ask: Callable[[], T]) -> T:
