@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import starmap
 
 from streamctl.checkpoint.formats.model import KafkaOffsets
@@ -123,7 +124,7 @@ def _query(subject: Subject, topics: Topics, *, ages: bool) -> QueryLag:
     judged = rules.judge(
         positions,
         lag_records=records,
-        lags=_past_lags(positions, topics, records),
+        lags=partial(_past_lags, positions, topics, records),
         now=topics.now,
     )
     steps = positions.steps

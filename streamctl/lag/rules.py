@@ -12,7 +12,7 @@ is a number of batches, and lag at past moments comes from Kafka's index of time
 6. Otherwise `ok`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -43,14 +43,19 @@ class Judgement:
 
 
 def judge(
-    positions: Positions, *, lag_records: int | None, lags: Sequence[int], now: datetime
+    positions: Positions,
+    *,
+    lag_records: int | None,
+    lags: Callable[[], Sequence[int]],
+    now: datetime,
 ) -> Judgement:
     """Apply the rules in order.
 
     Args:
         positions: of the query.
         lag_records: at this moment; None when not known.
-        lags: at some moments of the window, oldest first, the present one last.
+        lags: tells the lag at some moments of the window, oldest first, the present one last;
+            asked only when the other rules do not decide.
         now: the moment.
     """
     share = min(1.0, len(positions.steps) / WINDOW_BATCHES)
@@ -74,8 +79,8 @@ def judge(
     if positions.steps[0].ends == positions.steps[-1].ends:
         told = f"{len(positions.steps)} batches were committed and the position did not move"
         return says(State.STALLED, 4, told)
-    if _grew(lags):
-        told = f"the lag grew all the time, from {lags[0]:,} to {lags[-1]:,} records"
+    if _grew(looks := lags()):
+        told = f"the lag grew all the time, from {looks[0]:,} to {looks[-1]:,} records"
         return says(State.LAGGING, 5, told)
     return says(State.OK, 6, "the lag does not grow")
 

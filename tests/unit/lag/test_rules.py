@@ -58,14 +58,14 @@ MOVING = (0, 100, 200, 300)
     ],
 )
 def test_rules(history, lag, lags, state, rule):
-    found = judge(history, lag_records=lag, lags=lags, now=NOW)
+    found = judge(history, lag_records=lag, lags=lambda: lags, now=NOW)
     assert (found.state, found.rule) == (state, rule), found.reason
     assert found.reason
 
 
 def test_completeness_is_the_share_of_the_wanted_history():
-    assert judge(positions(*range(5)), lag_records=0, lags=[], now=NOW).completeness == 0.25
-    assert judge(positions(*range(40)), lag_records=0, lags=[], now=NOW).completeness == 1
+    assert judge(positions(*range(5)), lag_records=0, lags=list, now=NOW).completeness == 0.25
+    assert judge(positions(*range(40)), lag_records=0, lags=list, now=NOW).completeness == 1
 
 
 def test_position_at_a_past_moment():
