@@ -75,7 +75,9 @@ def apply(area: Area, plan: Plan, held: Held, *, on_event: OnEvent = ignore) -> 
         verb=plan.verb,
         subject=plan.subject,
         entry=name if plan.steps else "",
-        undo=f"streamctl checkpoint undo {name}" if plan.steps and plan.reversible else "",
+        undo=f"streamctl checkpoint undo {name} --path {area.location}"
+        if plan.steps and plan.reversible
+        else "",
         steps=len(plan.steps),
         removed_bytes=plan.size_bytes,
         facts=dict(plan.facts),
@@ -108,7 +110,9 @@ def recover(area: Area) -> Entry | None:
         PartlyDone: it refused on the way back too.
     """
     left = pendings.read(area.store)
-    if left is not None:
+    if left is not None and left.name in dict(journal.named_entries(area.store)):
+        area.store.remove(pendings.NAME)  # all was done but this
+    elif left is not None:
         try:
             pendings.forward(area.store, left.acts)
         except (OSError, StorageFailed, Disturbed) as error:
@@ -194,6 +198,8 @@ def _stage(area: Area, steps: Sequence[Step], name: str, held: Held) -> tuple[Ac
         if step.kind is Kind.REBUILD:
             without = frozenset(item.path for item in step.removed)
             stage.build(step.place, slot, without=without, written=step.written, beat=held.beat)
+        elif step.kind is Kind.CREATE:
+            stage.create(slot, written=step.written)
         acts.append(between(step.place, slot))
     return tuple(acts)
 
@@ -230,6 +236,10 @@ def sweep(area: Area) -> None:
     """
     if not area.store.is_local:
         return
+    for folder in (OURS, f"{OURS}/journal", f"{OURS}/generations"):
+        for name in area.store.names(folder):
+            if name.endswith(".tmp") and not name.startswith("lease"):  # which a rival may write
+                area.store.remove(f"{folder}/{name}")
     kept = {name for name, entry in journal.named_entries(area.store) if entry.undo is not None}
     for name in area.store.names(f"{OURS}/trash"):
         if name not in kept:

@@ -102,7 +102,7 @@ def ask(ranges: Iterable[Range], kafka: Kafka | None) -> tuple[list[Range], list
             )
         )
         if item.start < low:
-            gone.append(f"{item.topic}-{item.partition}: {min(low, item.end) - item.start}")
+            gone.append(f"{item.topic}-{item.partition}: {low - item.start} before {low}")
         if item.end > high:
             beyond.append(f"{item.topic}-{item.partition}: {item.end} is past the end {high}")
     return found, [*_gone(gone), *_beyond(beyond)]

@@ -7,7 +7,9 @@ whole, which may be done twice without harm.
 import dataclasses
 import itertools
 import json
+import os
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,7 +18,7 @@ from streamctl.checkpoint.change import exchange
 from streamctl.checkpoint.change.area import OURS
 from streamctl.checkpoint.change.exchange import Exchange
 from streamctl.checkpoint.location.journal import Entry
-from streamctl.checkpoint.location.store import Store
+from streamctl.checkpoint.location.store import StorageFailed, Store
 from streamctl.errors import Malformed
 from streamctl.reports import as_json
 
@@ -111,8 +113,18 @@ def _put(store: Store, act: Act) -> None:
     if isinstance(act, Put):
         if act.after is None:
             store.remove(act.name)
+            if store.read(act.name) is not None:
+                raise StorageFailed(f'"{store.at(act.name)}" is still there after its removal')
+            _remove_empty(store, act.name)
         else:
             store.replace(act.name, act.after.encode())
+
+
+def _remove_empty(store: Store, name: str) -> None:
+    """Directories that are empty without a file: they were made for it."""
+    while store.is_local and (name := name.rpartition("/")[0]) and not store.names(name):
+        with suppress(FileNotFoundError):
+            os.rmdir(store.at(name))  # noqa: PTH106
 
 
 def backward(store: Store, acts: Sequence[Act]) -> None:

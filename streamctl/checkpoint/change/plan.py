@@ -13,6 +13,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from streamctl.checkpoint.change.area import Area
 from streamctl.checkpoint.change.walk import walk
 from streamctl.checkpoint.location.store import Store
 from streamctl.errors import EXIT_MEANINGS, ExitCode, Malformed, Refused, Unsupported
@@ -25,11 +26,13 @@ class Kind(StrEnum):
     """What a step does with a place.
 
     Rebuild: the tree there without some files, and with others written anew.
+    Create: a new tree of the written files, instead of what is there.
     Write: a whole small file of the store; no text takes it away. Remove: to the trash.
     Bring back: what a slot of the trash holds, for what is there now.
     """
 
     REBUILD = "rebuild"
+    CREATE = "create"
     WRITE = "write"
     REMOVE = "remove"
     BRING_BACK = "bring back"
@@ -101,7 +104,7 @@ class Plan:
     Attributes:
         verdict: ok when nothing stands in its way.
         verb: what it is, such as "rewind".
-        location: the store that holds lease, journal and trash.
+        location: a location of ours, or the bare checkpoint.
         subject: what is changed: a checkpoint's path, a generation.
         why: the operator's reason, or what asked for it.
         steps: in order.
@@ -139,7 +142,7 @@ class Plan:
 def make_plan(
     *,
     verb: str,
-    store: Store,
+    area: Area,
     subject: str,
     why: str,
     now: datetime,
@@ -157,13 +160,13 @@ def make_plan(
     return Plan(
         verdict=Verdict.PROBLEM if found else Verdict.OK,
         verb=verb,
-        location=store.url,
+        location=area.location,
         subject=subject,
         why=why,
         made_at=now,
         steps=all_steps,
         obstacles=found,
-        fingerprint=fingerprint(all_steps, store),
+        fingerprint=fingerprint(all_steps, area.store),
         **more,
     )
 

@@ -132,7 +132,7 @@ def plan_rewind(
     sink = sink_steps(target.sink, batch_id)
     return make_plan(
         verb="rewind",
-        store=target.area.store,
+        area=target.area,
         subject=target.path,
         why=why,
         now=now,

@@ -86,8 +86,8 @@ def _kept(
     """The entries up to the batch, and the log file that must be written to hold them."""
     there = chain(remaining)
     compactions = [name for name in dropped if name.endswith(".compact")]
-    if not remaining and not compactions:
-        return [], {}  # the sink began later
+    if not remaining and (batch_id < 0 or not compactions):
+        return [], {}  # all of it goes, or the sink began later
     if remaining and not there.missing and there.latest == batch_id:
         return _entries(there, read), {}
     if not compactions:

@@ -58,6 +58,20 @@ def build(
         sync(here)
 
 
+def create(target: str, *, written: Mapping[str, str]) -> None:
+    """Make a new tree of some files.
+
+    Raises:
+        OSError: the filesystem refuses or is full.
+    """
+    os.mkdir(target)  # noqa: PTH102
+    for path, text in written.items():
+        os.makedirs(os.path.dirname(f"{target}/{path}"), exist_ok=True)  # noqa: PTH103, PTH120
+        write_file(f"{target}/{path}", text)
+    for folder, _, _ in walk(target):
+        sync(folder)
+
+
 def _link(source: str, target: str) -> None:
     try:
         os.link(source, target, follow_symlinks=False)

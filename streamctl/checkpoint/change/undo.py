@@ -49,7 +49,7 @@ def plan_undo(area: Area, name: str = "", *, why: str, now: datetime) -> Plan:
     acts = pending.parse_acts(entry.undo.get("acts", []))
     return make_plan(
         verb=UNDO,
-        store=area.store,
+        area=area,
         subject=str(entry.before.get("subject", area.location)),
         why=why or f"undo {entry.verb}",
         now=now,

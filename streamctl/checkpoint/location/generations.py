@@ -20,6 +20,7 @@ from streamctl.errors import Malformed
 from streamctl.reports import as_json
 
 _OURS = "_streamctl"
+POINTER = f"{_OURS}/current.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,18 +49,35 @@ def current(store: Store) -> Generation | None:
     Raises:
         Malformed: the pointer or the record is damaged.
     """
-    pointer = store.read(f"{_OURS}/current.json")
+    pointer = store.read(POINTER)
     if pointer is None:
         return None
     try:
-        name = json.loads(pointer)["generation"]
-        record = json.loads(store.read(_record(name)) or b"")
-        return Generation(**record | {"created_at": datetime.fromisoformat(record["created_at"])})
+        return _parse(store.read(_record(json.loads(pointer)["generation"])))
     except (ValueError, TypeError, KeyError) as error:
         raise Malformed(
             f'the pointer to the current generation under "{store.at(_OURS)}" is damaged: {error}',
             hint="Write the generation's name into current.json by hand, or restore a backup.",
         ) from error
+
+
+def recorded(store: Store) -> list[Generation]:
+    """Every generation that there is a record of, oldest first.
+
+    Raises:
+        Malformed: a record is damaged.
+    """
+    names = [name for name in store.names(_RECORDS) if name.endswith(".json")]
+    try:
+        found = [_parse(store.read(f"{_RECORDS}/{name}")) for name in names]
+    except (ValueError, TypeError, KeyError) as error:
+        raise Malformed(f'a record in "{store.at(_RECORDS)}" is damaged: {error}') from error
+    return sorted(found, key=lambda generation: int(generation.name))
+
+
+def _parse(data: bytes | None) -> Generation:
+    record = json.loads(data or b"")
+    return Generation(**record | {"created_at": datetime.fromisoformat(record["created_at"])})
 
 
 def next_name(store: Store) -> str:
@@ -70,10 +88,21 @@ def next_name(store: Store) -> str:
 
 def add(store: Store, generation: Generation) -> None:
     """Record a generation and point to it. The record is whole before the pointer moves."""
-    record = json.dumps(as_json(generation), indent=1).encode()
-    store.replace(_record(generation.name), record)
-    pointer = json.dumps({"generation": generation.name}).encode()
-    store.replace(f"{_OURS}/current.json", pointer)
+    for name, text in files(generation).items():
+        store.replace(name, text.encode())
+
+
+def files(generation: Generation) -> dict[str, str]:
+    """What records a generation and points to it, in the order of writing."""
+    return {
+        _record(generation.name): json.dumps(as_json(generation), indent=1),
+        POINTER: pointer_to(generation.name),
+    }
+
+
+def pointer_to(name: str) -> str:
+    """The text of the pointer to a generation."""
+    return json.dumps({"generation": name})
 
 
 def queries(store: Store, generation: str) -> list[str]:

@@ -10,12 +10,14 @@ from pathlib import Path
 import pytest
 
 from streamctl.checkpoint.change import apply as changes
-from streamctl.checkpoint.change.area import Area, held
+from streamctl.checkpoint.change.area import Area, area_of, held
+from streamctl.checkpoint.change.clear import plan_clear
 from streamctl.checkpoint.change.plan import Plan
 from streamctl.checkpoint.change.rewind import plan_rewind
+from streamctl.checkpoint.change.rotate import plan_rotate
 from streamctl.checkpoint.change.undo import plan_undo
 from tests.faults import Fail, Kill, run_forked
-from tests.unit.change.helpers import NOW, bare, digest, run, sink_of, small
+from tests.unit.change.helpers import NOW, bare, digest, location, run, sink_of, small
 
 CODES = (errno.ENOSPC, errno.EACCES, errno.EIO, errno.ENOENT)
 
@@ -49,9 +51,41 @@ def _undo(root: Path) -> tuple[Area, Plan]:
     return area, plan_undo(area, why="test", now=NOW)
 
 
+def _location(root: Path) -> None:
+    location(root / "checkpoint", batches=2)
+
+
+def _rotate(root: Path) -> tuple[Area, Plan]:
+    area = area_of(str(root / "checkpoint"))
+    return area, plan_rotate(
+        area,
+        job="jobs.telemetry:TelemetryJob",
+        starting=None,
+        topic_ids={},
+        sinks={},
+        kafka=None,
+        why="test",
+        now=NOW,
+    )
+
+
+def _clear_ours(root: Path) -> tuple[Area, Plan]:
+    area = area_of(str(root / "checkpoint"))
+    return area, plan_clear(area, why="test", now=NOW)
+
+
+def _clear_bare(root: Path) -> tuple[Area, Plan]:
+    area = bare(root / "checkpoint").area
+    sink = str(root / "out")
+    return area, plan_clear(area, why="test", now=NOW, sink=sink, permanently=True)
+
+
 CASES = [
     Case("rewind", _rewind_setup, _rewind),
     Case("undo", _undo_setup, _undo),
+    Case("rotate", _location, _rotate),
+    Case("clear", _location, _clear_ours),
+    Case("clear-permanently", _rewind_setup, _clear_bare),
 ]
 
 
@@ -72,15 +106,9 @@ def command(case: Case, root: Path) -> None:
 
 def finish(root: Path) -> None:
     """What the next command does first."""
-    area, _ = _area(root)
+    area = area_of(str(root / "checkpoint"))
     with held(area, "recover"):
         changes.recover(area)
-
-
-def _area(root: Path) -> tuple[Area, None]:
-    from streamctl.checkpoint.change.area import area_of
-
-    return area_of(str(root / "checkpoint")), None
 
 
 @pytest.fixture
@@ -119,7 +147,7 @@ def shape(root: Path) -> dict[str, bytes]:
     for path in sorted(root.rglob("*")):
         name = path.relative_to(root).as_posix()
         ours = ".streamctl" in name or any(
-            part in name for part in ("_streamctl/journal", "_streamctl/trash", "lease")
+            part in name for part in ("_streamctl/journal", "_streamctl/trash", "_streamctl/lease")
         )
         if path.is_file() and not ours:
             found[name] = path.read_bytes()
