@@ -53,6 +53,7 @@ NewTopic = Annotated[
 LittleSpace = Annotated[
     bool, typer.Option("--accept-little-space", help="Although the disk is almost full.")
 ]
+NoFileSink = Annotated[bool, typer.Option("--no-file-sink", help="No file sink writes the output.")]
 Protected = Annotated[
     bool, typer.Option("--accept-protected", help="Although checkpoint.protected is set.")
 ]
@@ -176,6 +177,7 @@ def rewind_command(
     accept_loss: Loss = False,
     accept_new_topic: NewTopic = False,
     accept_little_space: LittleSpace = False,
+    no_file_sink: NoFileSink = False,
     accept_protected: Protected = False,
 ) -> Any:
     """Go back to the end of an earlier batch, with state and file sink."""
@@ -191,6 +193,7 @@ def rewind_command(
             "accept-loss": accept_loss,
             "accept-new-topic": accept_new_topic,
             "accept-little-space": accept_little_space,
+            "no-file-sink": no_file_sink,
             "accept-protected": accept_protected,
         },
     )
@@ -281,6 +284,7 @@ def clear_command(
     dry_run: DryRun = False,
     plan: PlanFile = None,
     yes: Yes = False,
+    no_file_sink: NoFileSink = False,
     accept_protected: Protected = False,
 ) -> Any:
     """Forget the checkpoint, to the trash: the next start begins anew."""
@@ -296,7 +300,7 @@ def clear_command(
         )
 
     name = location.rstrip("/").rpartition("/")[2]
-    accept = {"accept-protected": accept_protected}
+    accept = {"no-file-sink": no_file_sink, "accept-protected": accept_protected}
     how = How(dry_run=dry_run, plan_file=plan, yes=yes, accept=accept, name=name)
     return change(here, area, make, how)
 
@@ -311,6 +315,7 @@ def rotate_command(
     begin: Annotated[
         str, typer.Option("--from", help="earliest, latest, or a time.", show_default=False)
     ] = "",
+    sink: SinkOption = "",
     back: Annotated[bool, typer.Option("--back", help="Point to the one before again.")] = False,
     no_kafka: NoKafka = False,
     reason: WhyOption = "",
@@ -319,6 +324,7 @@ def rotate_command(
     yes: Yes = False,
     accept_loss: Loss = False,
     accept_new_topic: NewTopic = False,
+    no_file_sink: NoFileSink = False,
     accept_protected: Protected = False,
 ) -> Any:
     """Begin a new generation with empty state, beside the old one."""
@@ -331,16 +337,24 @@ def rotate_command(
     accept = {
         "accept-loss": accept_loss,
         "accept-new-topic": accept_new_topic,
+        "no-file-sink": no_file_sink,
         "accept-protected": accept_protected,
     }
     how = How(dry_run=dry_run, plan_file=plan, yes=yes, accept=accept)
     if back:
         return change(here, area, lambda: plan_back(area, why=reason, now=datetime.now(UTC)), how)
     with asked(here, no_kafka=no_kafka and not begin) as kafka:
-        return change(here, area, lambda: _rotate(here, area, kafka, begin, reason), how)
+        return change(
+            here,
+            area,
+            lambda: _rotate(here, area, kafka, begin=begin, sink=sink, reason=reason),
+            how,
+        )
 
 
-def _rotate(here: Here, area: "Area", kafka: "Kafka | None", begin: str, reason: str) -> "Plan":
+def _rotate(
+    here: Here, area: "Area", kafka: "Kafka | None", *, begin: str, sink: str, reason: str
+) -> "Plan":
     from streamctl.checkpoint.change.rotate import plan_rotate, plan_rotate_bare
 
     now = datetime.now(UTC)
@@ -350,7 +364,7 @@ def _rotate(here: Here, area: "Area", kafka: "Kafka | None", begin: str, reason:
                 "--from is for a job's own location",
                 hint="Spark takes `startingOffsets` from the query; `checkpoint clear` does that.",
             )
-        return plan_rotate_bare(area, kafka=kafka, why=reason, now=now)
+        return plan_rotate_bare(area, kafka=kafka, why=reason, now=now, sink=sink)
     settings = here.settings()
     return plan_rotate(
         area,
@@ -437,6 +451,7 @@ def apply_command(
     accept_loss: Loss = False,
     accept_new_topic: NewTopic = False,
     accept_little_space: LittleSpace = False,
+    no_file_sink: NoFileSink = False,
     accept_protected: Protected = False,
 ) -> Any:
     """Apply a plan that was written before, if nothing has moved since."""
@@ -449,6 +464,7 @@ def apply_command(
         "accept-loss": accept_loss,
         "accept-new-topic": accept_new_topic,
         "accept-little-space": accept_little_space,
+        "no-file-sink": no_file_sink,
         "accept-protected": accept_protected,
     }
     how = How(dry_run=False, plan_file=None, yes=yes, accept=accept)

@@ -57,6 +57,7 @@ class Target:
         query: its name in a generation; "" for a checkpoint that Spark alone made.
         generation: its generation's name; "" likewise.
         sink: output directory of its file sink, absolute; "" when there is none, or none is known.
+        sink_known: no sink means that there is none.
     """
 
     area: Area
@@ -64,6 +65,7 @@ class Target:
     query: str
     generation: str
     sink: str
+    sink_known: bool
 
 
 def area_of(location: str) -> Area:
@@ -127,6 +129,7 @@ def target(location: str, *, query: str = "", sink: str = "", output: str = "") 
         query=name,
         generation=generation,
         sink=_sink(sink, output, generation, name),
+        sink_known=bool(sink or (output and generation)),
     )
 
 

@@ -8,8 +8,9 @@ directory, and log and files go to the trash too.
 
 from datetime import datetime
 
+from streamctl.checkpoint.change import guards
 from streamctl.checkpoint.change.area import Area
-from streamctl.checkpoint.change.plan import Kind, Plan, Step, make_plan
+from streamctl.checkpoint.change.plan import Kind, Obstacle, Plan, Step, make_plan
 from streamctl.checkpoint.change.sink_steps import sink_steps
 from streamctl.checkpoint.change.walk import size_of
 from streamctl.checkpoint.location import generations
@@ -37,6 +38,7 @@ def plan_clear(
         Unsupported: a bare checkpoint on an object store.
         Malformed, Unsupported: the sink's log cannot be read.
     """
+    obstacles: list[Obstacle] = []
     if area.has_generations:
         subject, steps, notes = _location(area)
     else:
@@ -53,7 +55,8 @@ def plan_clear(
             *(taken.steps if taken else ()),
             Step(kind=Kind.REMOVE, place=subject, reason="the checkpoint", size_bytes=size),
         ]
-        notes = [] if sink else [_OUTPUT]
+        notes = []
+        obstacles = guards.sink_known(known=bool(sink))
     return make_plan(
         verb="clear",
         area=area,
@@ -61,16 +64,11 @@ def plan_clear(
         why=why,
         now=now,
         steps=steps,
+        obstacles=obstacles,
         facts={"permanently": permanently, "size_bytes": sum(step.size_bytes for step in steps)},
         notes=tuple(notes),
         reversible=not permanently,
     )
-
-
-_OUTPUT = (
-    "If a file sink writes the output, give its directory with --sink or give the query a new "
-    "one: it skips every batch id that its log holds."
-)
 
 
 def _location(area: Area) -> tuple[str, list[Step], list[str]]:

@@ -1,10 +1,12 @@
 """What can stand in a change's way: each guard has a code, an exit code, one flag around it."""
 
+import os
 import shutil
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from streamctl.checkpoint.change.plan import Obstacle
+from streamctl.checkpoint.tree import layout
 from streamctl.checkpoint.tree.reader import Checkpoint
 from streamctl.checkpoint.verify.kinds import Severity
 from streamctl.errors import ExitCode
@@ -15,6 +17,7 @@ ACCEPT_LOSS = "accept-loss"
 ACCEPT_NEW_TOPIC = "accept-new-topic"
 ACCEPT_LITTLE_SPACE = "accept-little-space"
 ACCEPT_PROTECTED = "accept-protected"
+NO_FILE_SINK = "no-file-sink"
 MIN_FREE_BYTES = 64 << 20
 _SHOWN = 3
 
@@ -168,5 +171,37 @@ def protected(context: str) -> list[Obstacle]:
             message=f"{context or 'this project'} is protected",
             hint="`checkpoint.protected` is set there.",
             exit_code=ExitCode.PROTECTED,
+        )
+    ]
+
+
+def sink_known(*, known: bool) -> list[Obstacle]:
+    """A file sink that is left alone would skip the next batches without a word."""
+    if known:
+        return []
+    return [
+        Obstacle(
+            code=NO_FILE_SINK,
+            message="it is not known whether a file sink writes the output",
+            hint="It skips every batch id that its log holds. Give its directory with --sink.",
+            exit_code=ExitCode.WOULD_NOT_START,
+        )
+    ]
+
+
+def sink_is_new(sink: str) -> list[Obstacle]:
+    """Where a query begins anew, its file sink's directory must be new as well."""
+    if not sink:
+        return sink_known(known=False)
+    place = f"{sink}/{layout.SINK_LOG}"
+    if not os.path.isdir(place) or not os.listdir(place):  # noqa: PTH112, PTH208
+        return []
+    return [
+        Obstacle(
+            code=NO_FILE_SINK,
+            message=f'the output "{sink}" already has a log of batches',
+            hint="The sink would skip those. Give the query another output directory.",
+            exit_code=ExitCode.NOT_EMPTY,
+            overridable=False,
         )
     ]

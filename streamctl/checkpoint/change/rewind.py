@@ -144,6 +144,7 @@ def plan_rewind(
             *more,
             *guards.same_topics(topic_ids or {}, kafka),
             *sink.obstacles,
+            *guards.sink_known(known=target.sink_known),
             *guards.space(target.path, len(step.written) * 4096 + step.kept_files * 64),
         ],
         facts=_facts(checkpoint, batch_id, ids.committed[-1], ids.planned[-1], ranges)
@@ -242,10 +243,7 @@ def _notes(target: Target, kafka: Kafka | None) -> list[str]:
     if kafka is None:
         notes.append("Kafka was not asked: whether it still has the records is not known.")
     if not target.sink:
-        notes.append(
-            "No file sink is known. A Kafka sink or foreachBatch gets the records again; "
-            "give a file sink's directory with --sink, or it will skip the batches in silence."
-        )
+        notes.append("No file sink is known. A Kafka sink or foreachBatch gets the records again.")
     notes.append(
         "Dead letters of these records are written again, with the same origin "
         "in the headers streamctl.dlq.topic, .partition and .offset."

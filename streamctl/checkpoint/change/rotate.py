@@ -337,8 +337,17 @@ def plan_back(area: Area, *, why: str, now: datetime) -> Plan:
     )
 
 
-def plan_rotate_bare(area: Area, *, kafka: Kafka | None, why: str, now: datetime) -> Plan:
+def plan_rotate_bare(
+    area: Area, *, kafka: Kafka | None, why: str, now: datetime, sink: str = ""
+) -> Plan:
     """Plan to empty a checkpoint that Spark alone made, but for the offsets where it goes on.
+
+    Args:
+        area: of the checkpoint.
+        kafka: asked what it still has; None leaves that unknown.
+        why: the operator's reason.
+        now: UTC.
+        sink: output directory that the file sink will have, a new one; "" when none is known.
 
     Raises:
         CheckpointNotFound: nothing committed.
@@ -366,14 +375,11 @@ def plan_rotate_bare(area: Area, *, kafka: Kafka | None, why: str, now: datetime
                 written=item.seeds,
             )
         ],
-        obstacles=obstacles,
+        obstacles=[*obstacles, *guards.sink_is_new(sink)],
         facts={
             "carried": [{"query": item.query, "batch_id": item.batch_id}],
             "starts": ranges,
             "open_state": given_up,
         },
-        notes=(
-            "The old checkpoint is in the trash: `streamctl checkpoint undo` brings it back.",
-            "A file sink needs a new output directory: it skips every batch id that its log holds.",
-        ),
+        notes=("The old checkpoint is in the trash: `streamctl checkpoint undo` brings it back.",),
     )

@@ -142,7 +142,7 @@ def test_the_plan_says_what_kafka_has(tmp_path: Path) -> None:
     with pytest.raises(Guarded) as refusal:
         require(plan)
     assert refusal.value.exit_code is ExitCode.OUTSIDE_RETENTION
-    require(plan, accept=["accept-loss"])
+    require(plan, accept=["accept-loss", "no-file-sink"])
 
 
 def test_a_topic_made_anew_is_refused(tmp_path: Path) -> None:
@@ -150,7 +150,8 @@ def test_a_topic_made_anew_is_refused(tmp_path: Path) -> None:
     target = bare(small(tmp_path / "checkpoint"))
     kafka = Kafka(watermarks=lambda _: {0: (0, 3), 1: (0, 100)}, topic_id=lambda _: "new")
     plan = plan_rewind(target, 1, why="test", now=NOW, kafka=kafka, topic_ids={"t": "old"})
-    assert [o.exit_code for o in plan.obstacles] == [ExitCode.TOPIC_MADE_ANEW] * 2
+    codes = [o.exit_code for o in plan.obstacles]
+    assert codes == [ExitCode.TOPIC_MADE_ANEW] * 2 + [ExitCode.WOULD_NOT_START]
 
 
 def test_a_batch_that_is_not_there(tmp_path: Path) -> None:
