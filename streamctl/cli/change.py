@@ -105,7 +105,23 @@ def change(here: Here, area: "Area", make: "Callable[[], Plan]", how: How) -> "P
             what = f"{plan.verb} {plan.subject}, {len(plan.steps)} steps"
             ask = confirm_name if how.name else confirm
             ask(what, *([how.name] if how.name else []), yes=how.yes)
+        if plan.verb == "skip":
+            _copy_out(here, plan)
         return changes.apply(area, plan, holding, on_event=here.on_event)
+
+
+def _copy_out(here: Here, plan: "Plan") -> None:
+    """Copy what a skip passes over; a second time, if the command is run again."""
+    from streamctl.checkpoint.change.guards import Range
+    from streamctl.checkpoint.change.letters import copy_out
+    from streamctl.reports import as_json
+
+    of = Range(**as_json(plan.facts["ranges"])[0])
+    job = here.settings().job.entry
+    topic = plan.facts["dead_letter_topic"]
+    with broker(here) as client:
+        count = copy_out(client, of=of, to=topic, why=plan.why, job=job, run="skip")
+    here.warn(f"{count} records were copied to {topic}.")
 
 
 def _guarded(here: Here, plan: "Plan") -> "Plan":
@@ -270,6 +286,57 @@ def _topic_ids(target: "Target") -> dict[str, str]:
         return {}
     found = {g.name: g.topic_ids for g in generations.recorded(target.area.store)}
     return found.get(target.generation, {})
+
+
+def skip_command(
+    here: Here,
+    path: PathArgument = "",
+    *,
+    partition: Annotated[
+        str, typer.Option("--partition", metavar="[TOPIC:]P", help="Where the records lie.")
+    ],
+    to: Annotated[int, typer.Option("--to", help="First offset to read again.", min=1)],
+    reason: Annotated[str, typer.Option("--reason", help="Why; part of the dead letters.")],
+    query: QueryOption = "",
+    sink: SinkOption = "",
+    dead_letter_topic: Annotated[
+        str, typer.Option("--dead-letter-topic", help="Default: the job's.", show_default=False)
+    ] = "",
+    dry_run: DryRun = False,
+    plan: PlanFile = None,
+    yes: Yes = False,
+    accept_findings: Findings = False,
+    accept_loss: Loss = False,
+    accept_new_topic: NewTopic = False,
+    accept_protected: Protected = False,
+) -> Any:
+    """Pass over poison records, after copying them to the dead letter topic."""
+    from streamctl.checkpoint.change.skip import Skip, plan_skip
+
+    target = _target(here, path, query=query, sink=sink)
+    topic, _, number = partition.rpartition(":")
+    if not number.isdecimal():
+        raise SettingsInvalid(f'"{partition}" is no partition', hint="Such as 3 or orders:3.")
+    accept = {
+        "accept-findings": accept_findings,
+        "accept-loss": accept_loss,
+        "accept-new-topic": accept_new_topic,
+        "accept-protected": accept_protected,
+    }
+    how = How(dry_run=dry_run, plan_file=plan, yes=yes, accept=accept)
+    with asked(here, no_kafka=False) as kafka:
+
+        def make() -> "Plan":
+            return plan_skip(
+                target,
+                Skip(topic=topic, partition=int(number), end=to),
+                why=reason,
+                now=datetime.now(UTC),
+                dead_letter_topic=dead_letter_topic or here.settings().kafka.dead_letters,
+                kafka=kafka,
+            )
+
+        return change(here, target.area, make, how)
 
 
 def clear_command(
@@ -533,6 +600,7 @@ def journal_command(
 def register(app: typer.Typer) -> None:
     """Add the commands to the group."""
     command(app, "rewind", view=change_view)(rewind_command)
+    command(app, "skip", view=change_view)(skip_command)
     command(app, "clear", view=change_view)(clear_command)
     command(app, "rotate", view=change_view)(rotate_command)
     command(app, "undo", view=change_view)(undo_command)

@@ -15,6 +15,7 @@ from streamctl.checkpoint.change.clear import plan_clear
 from streamctl.checkpoint.change.plan import Plan
 from streamctl.checkpoint.change.rewind import plan_rewind
 from streamctl.checkpoint.change.rotate import plan_rotate
+from streamctl.checkpoint.change.skip import Skip, plan_skip
 from streamctl.checkpoint.change.undo import plan_undo
 from tests.faults import Fail, Kill, run_forked
 from tests.unit.change.helpers import NOW, bare, digest, location, run, sink_of, small
@@ -80,7 +81,18 @@ def _clear_bare(root: Path) -> tuple[Area, Plan]:
     return area, plan_clear(area, why="test", now=NOW, sink=sink, permanently=True)
 
 
+def _skip_setup(root: Path) -> None:
+    small(root / "checkpoint", batches=1)
+
+
+def _skip(root: Path) -> tuple[Area, Plan]:
+    target = bare(root / "checkpoint")
+    wanted = Skip(topic="t", partition=0, end=13)
+    return target.area, plan_skip(target, wanted, why="test", now=NOW, dead_letter_topic="t.dlq")
+
+
 CASES = [
+    Case("skip", _skip_setup, _skip),
     Case("rewind", _rewind_setup, _rewind),
     Case("undo", _undo_setup, _undo),
     Case("rotate", _location, _rotate),
