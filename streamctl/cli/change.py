@@ -18,7 +18,7 @@ from streamctl.errors import SettingsInvalid, StreamctlError
 
 if TYPE_CHECKING:
     from streamctl.checkpoint.change.apply import ChangeReport
-    from streamctl.checkpoint.change.area import Area, Target
+    from streamctl.checkpoint.change.area import Area, Held, Target
     from streamctl.checkpoint.change.guards import Kafka
     from streamctl.checkpoint.change.plan import Plan
     from streamctl.kafka.client import Broker
@@ -107,7 +107,20 @@ def change(here: Here, area: "Area", make: "Callable[[], Plan]", how: How) -> "P
             ask(what, *([how.name] if how.name else []), yes=how.yes)
         if plan.verb == "skip":
             _copy_out(here, plan)
+        elif plan.verb == "archive":
+            _pack(here, area, plan, holding)
         return changes.apply(area, plan, holding, on_event=here.on_event)
+
+
+def _pack(here: Here, area: "Area", plan: "Plan", holding: "Held") -> None:
+    """Write the archives, before the generations go to the trash."""
+    from streamctl.checkpoint.change.archive import pack
+    from streamctl.reports import Event
+
+    names = plan.facts["archived"]
+    for number, name in enumerate(names):
+        here.on_event(Event(message=f"archiving {name}", done=number, total=len(names)))
+        pack(area, name, to=plan.facts["to"], held=holding, now=datetime.now(UTC))
 
 
 def _copy_out(here: Here, plan: "Plan") -> None:
@@ -481,6 +494,76 @@ def _moment(text: str) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
+def prune_command(
+    here: Here,
+    path: PathArgument = "",
+    *,
+    keep_generations: Annotated[
+        int | None,
+        typer.Option("--keep-generations", help="Old ones; default: the setting.", min=0),
+    ] = None,
+    trash_days: Annotated[
+        float | None, typer.Option("--trash-days", help="Default: the setting.", min=0)
+    ] = None,
+    orphan_hours: Annotated[
+        float, typer.Option("--orphan-hours", help="Younger files are left alone.", min=0)
+    ] = 24,
+    reason: WhyOption = "",
+    dry_run: DryRun = False,
+    plan: PlanFile = None,
+    yes: Yes = False,
+    accept_findings: Findings = False,
+    accept_protected: Protected = False,
+) -> Any:
+    """Free old generations, expired trash and orphaned files, for good."""
+    from streamctl.checkpoint.change.area import area_of
+    from streamctl.checkpoint.change.prune import Policy, plan_prune
+
+    settings = here.settings().checkpoint
+    area = area_of(path or settings.location)
+    policy = Policy(
+        keep_generations=settings.keep_generations
+        if keep_generations is None
+        else keep_generations,
+        trash_days=settings.trash_days if trash_days is None else trash_days,
+        orphan_hours=orphan_hours,
+    )
+    accept = {"accept-findings": accept_findings, "accept-protected": accept_protected}
+    how = How(dry_run=dry_run, plan_file=plan, yes=yes, accept=accept)
+    now = datetime.now(UTC)
+    return change(here, area, lambda: plan_prune(area, policy, why=reason, now=now), how)
+
+
+def archive_command(
+    here: Here,
+    generation: Annotated[
+        list[str] | None, typer.Argument(metavar="[GENERATION]...", help="Default: all old ones.")
+    ] = None,
+    *,
+    to: Annotated[str, typer.Option("--to", help="Path or URL of a directory.")],
+    path: Annotated[
+        str, typer.Option("--path", help="Path or URL; default: this job's.", show_default=False)
+    ] = "",
+    reason: WhyOption = "",
+    dry_run: DryRun = False,
+    plan: PlanFile = None,
+    yes: Yes = False,
+    accept_protected: Protected = False,
+) -> Any:
+    """Move old generations to compressed, verified archives."""
+    from streamctl.checkpoint.change.archive import plan_archive
+    from streamctl.checkpoint.change.area import area_of
+
+    area = area_of(path or here.settings().checkpoint.location)
+    accept = {"accept-protected": accept_protected}
+    how = How(dry_run=dry_run, plan_file=plan, yes=yes, accept=accept)
+
+    def make() -> "Plan":
+        return plan_archive(area, to=to, names=generation or [], why=reason, now=datetime.now(UTC))
+
+    return change(here, area, make, how)
+
+
 def undo_command(
     here: Here,
     entry: Annotated[
@@ -603,6 +686,8 @@ def register(app: typer.Typer) -> None:
     command(app, "skip", view=change_view)(skip_command)
     command(app, "clear", view=change_view)(clear_command)
     command(app, "rotate", view=change_view)(rotate_command)
+    command(app, "prune", view=change_view)(prune_command)
+    command(app, "archive", view=change_view)(archive_command)
     command(app, "undo", view=change_view)(undo_command)
     command(app, "apply", view=change_view)(apply_command)
     command(app, "journal", view=journal_view)(journal_command)

@@ -1,10 +1,12 @@
 """Killed or failed at every change to a file: the old or the new, whole; and it can run again."""
 
 import errno
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from streamctl.checkpoint.change import apply as changes
 from streamctl.checkpoint.change.area import Area, area_of, held
 from streamctl.checkpoint.change.clear import plan_clear
 from streamctl.checkpoint.change.plan import Plan
+from streamctl.checkpoint.change.prune import Policy, plan_prune
 from streamctl.checkpoint.change.rewind import plan_rewind
 from streamctl.checkpoint.change.rotate import plan_rotate
 from streamctl.checkpoint.change.skip import Skip, plan_skip
@@ -91,7 +94,29 @@ def _skip(root: Path) -> tuple[Area, Plan]:
     return target.area, plan_skip(target, wanted, why="test", now=NOW, dead_letter_topic="t.dlq")
 
 
+def _prune_setup(root: Path) -> None:
+    """Three generations, something in the trash of checkpoint and sink, an orphan."""
+    for _ in range(2):
+        if not (root / "checkpoint").exists():
+            _location(root)
+        area, plan = _rotate(root)
+        run(area, plan)
+        name = max(p.name for p in (root / "checkpoint").glob("0*"))
+        shutil.rmtree(root / "checkpoint" / name)
+        small(root / "checkpoint" / name / "windows", batches=1)
+    left = root / "checkpoint/0003/windows/offsets/.9.0d2c5b1e.tmp"
+    left.write_text("left")
+    os.utime(left, (1, 1))
+
+
+def _prune(root: Path) -> tuple[Area, Plan]:
+    area = area_of(str(root / "checkpoint"))
+    policy = Policy(keep_generations=1, trash_days=0)
+    return area, plan_prune(area, policy, why="test", now=datetime.now(UTC) + timedelta(hours=1))
+
+
 CASES = [
+    Case("prune", _prune_setup, _prune),
     Case("skip", _skip_setup, _skip),
     Case("rewind", _rewind_setup, _rewind),
     Case("undo", _undo_setup, _undo),
