@@ -73,6 +73,8 @@ class Query:
         frame: streaming; may hold `observe`d metrics, which go to the progress file.
         trigger: `N seconds`, `N minutes` or `once`; None takes the setting.
         lateness: name of the observation made by `lateness.observe_windows`, if there is one.
+        key: columns of the output that tell one row from all others; empty for the whole row.
+        time: column of the output by which a range of it is told; empty for none.
     """
 
     name: str
@@ -81,6 +83,8 @@ class Query:
     output_mode: Literal["append", "update", "complete"] = "append"
     trigger: str | None = None
     lateness: str | None = None
+    key: tuple[str, ...] = ()
+    time: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,8 @@ from pyspark.errors import PySparkException
 from pyspark.sql.streaming.query import StreamingQuery
 
 from jobs import sinks
+from jobs.catch_up import CatchUp
+from jobs.ending import Ending
 from jobs.entry import load_job, options_of
 from jobs.failures import Cause, classify
 from jobs.job import Context, Job, Query
@@ -18,7 +20,7 @@ from jobs.progress import Listener, ProgressFile
 from jobs.requests import StopRequests
 from jobs.session import STOP_SIGNALS, Session, set_state_format, start_session
 from jobs.source import read_records
-from jobs.spark_query import SparkExecution, failed_query, watermark_before
+from jobs.spark_query import SparkExecution, failed_query, set_read_limit, watermark_before
 from jobs.stop import How, stop_after_batch
 from jobs.totals import read_totals
 from jobs.warm_up import warm_up
@@ -77,6 +79,7 @@ class Driver:
         self.waits = waits
         self._take_in_launch()
         self._queries: dict[str, StreamingQuery] = {}
+        self._ending = Ending("", on_reached=lambda: None)
         self._told_end: set[str] = set()
 
     def run(self, requests: StopRequests) -> Failure | None:
@@ -139,6 +142,7 @@ class Driver:
         records = read_records(session.spark, self._settings.kafka, self._launch)
         queries = job.queries(records, self._context(options))
         sinks.check_names(queries)
+        self._ending = Ending(self._launch.ending_offsets, on_reached=requests.wake)
         self._listen(session, queries, requests)
         for query in queries:
             self._queries[query.name] = sinks.start(
@@ -186,6 +190,13 @@ class Driver:
                 ),
                 watermark_before=self._watermark_before,
                 on_end=ended,
+                catch_up=CatchUp(
+                    self._settings.catch_up,
+                    steady_records=self._settings.kafka.max_offsets_per_trigger,
+                    set_limit=self._set_read_limit,
+                    log=self.log,
+                ),
+                ending=self._ending,
             )
         )
 
@@ -193,8 +204,15 @@ class Driver:
         running = self._queries.get(query)
         return None if running is None else watermark_before(running, batch_id)
 
+    def _set_read_limit(self, query: str, records: int) -> bool:
+        running = self._queries.get(query)
+        return running is not None and set_read_limit(running, records)
+
     def _wait(self, requests: StopRequests) -> None:
         while not requests.requested() and all(q.isActive for q in self._queries.values()):
+            if self._ending.reached_by(self._queries):
+                self.log.info("the end of the range is reached")
+                return
             requests.wait(_POLL_SECONDS)
         if self._settings.stream.trigger == "once" and not requests.requested():
             while any(q.isActive for q in self._queries.values()) and not requests.requested():

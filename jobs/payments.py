@@ -43,7 +43,15 @@ class PaymentsJob(Job):
             "left_outer",
         )
         columns = ["o.order_id", "o.ordered_at", "o.amount", "p.payment_id", "p.paid_at", "p.paid"]
-        return [Query(name="settled", frame=settled.select(*columns), sink=Parquet())]
+        return [
+            Query(
+                name="settled",
+                frame=settled.select(*columns),
+                sink=Parquet(),
+                key=("order_id", "payment_id"),
+                time="ordered_at",
+            )
+        ]
 
 
 def _read(records: DataFrame, topic: str, schema: str) -> DataFrame:

@@ -4,8 +4,9 @@ A `progress` line has `query`, `query_id`, `spark_run_id`, `batch_id`, `timestam
 `duration_ms` (by phase), `input_rows`, `input_rows_per_second`, `processed_rows_per_second`,
 `output_rows` (null when the sink does not tell), `watermark` (null without one), `late_rows`
 (null when not known), `rejected` (reason -> `count` of records and one `sample`),
-`totals` (of the query in this generation, see `jobs/totals.py`), `sources`, `state`, and
-`observed` (metrics of the job's own, by observation).
+`totals` (of the query in this generation, see `jobs/totals.py`), `sources`, `state`,
+`observed` (metrics of the job's own, by observation), and `bound_rows` (records of each source
+that the batch was allowed, see `jobs/catch_up.py`) with `catching_up`.
 
 Source: Spark `StreamingQueryProgress`.
 """
@@ -26,6 +27,8 @@ from pyspark.sql.streaming.listener import (
     StreamingQueryListener,
 )
 
+from jobs.catch_up import CatchUp
+from jobs.ending import Ending
 from jobs.lateness import late_records
 from jobs.quality import OBSERVATION, rejects
 from jobs.totals import Totals
@@ -72,6 +75,8 @@ class Listener(StreamingQueryListener):
         watermark_before: (query, batch id) -> the watermark planned for the batch before, or
             None; asked only for the first batch of a run.
         on_end: called with the name of a query that has ended.
+        catch_up: is told of each batch, and bounds the next one.
+        ending: is told of each batch, and notices the end of a run that has one.
     """
 
     def __init__(
@@ -83,6 +88,8 @@ class Listener(StreamingQueryListener):
         totals: Mapping[str, Totals],
         watermark_before: Callable[[str, int], int | None],
         on_end: Callable[[str], None],
+        catch_up: CatchUp,
+        ending: Ending,
     ) -> None:
         self._file = file
         self._log = log
@@ -90,6 +97,8 @@ class Listener(StreamingQueryListener):
         self._totals = dict(totals)
         self._watermark_before = watermark_before
         self._on_end = on_end
+        self._catch_up = catch_up
+        self._ending = ending
         self._names: dict[str, str] = {}
         self._last: dict[str, tuple[int, int | None]] = {}
 
@@ -112,7 +121,9 @@ class Listener(StreamingQueryListener):
 
     def onQueryIdle(self, event: QueryIdleEvent) -> None:  # noqa: N802
         """Asked, and found nothing to read."""
-        self._file.write("idle", query=self._names.get(str(event.runId)))
+        name = self._names.get(str(event.runId), "")
+        self._file.write("idle", query=name)
+        self._ending.idle(name)
 
     def onQueryTerminated(self, event: QueryTerminatedEvent) -> None:  # noqa: N802
         """The last event of a query."""
@@ -142,8 +153,12 @@ class Listener(StreamingQueryListener):
             rejected=rejected,
             totals=totals.as_fields(),
             observed=observed,
+            bound_rows=self._catch_up.bound(query).records,
+            catching_up=self._catch_up.bound(query).catching_up,
         )
         self._tell(line, late, rejected)
+        self._catch_up.after(line)
+        self._ending.after(line)
 
     def _tell(
         self, line: dict[str, Any], late: int | None, rejected: dict[str, dict[str, Any]]

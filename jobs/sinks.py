@@ -43,6 +43,8 @@ def start(query: Query, *, settings: Settings, launch: Launch) -> StreamingQuery
     )
     writer = _with_trigger(writer, query.trigger or settings.stream.trigger)
     sink = query.sink
+    if isinstance(sink, Kafka) and settings.output.topics == "files":
+        sink = Parquet()
     if isinstance(sink, Parquet):
         if sink.partition_by:
             writer = writer.partitionBy(*sink.partition_by)

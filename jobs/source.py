@@ -1,6 +1,9 @@
 """The Kafka source and the options that source and sink share."""
 
-from pyspark.sql import DataFrame, SparkSession
+import json
+
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F  # noqa: N812
 
 from streamctl.rundir import Launch
 from streamctl.settings.model import KafkaSettings
@@ -32,9 +35,21 @@ def read_records(spark: SparkSession, kafka: KafkaSettings, launch: Launch) -> D
         "maxOffsetsPerTrigger": str(kafka.max_offsets_per_trigger),
         "includeHeaders": "true",
     }
-    return (
+    records = (
         spark.readStream.format("kafka")
         .options(**options)
         .load()
         .select("key", "value", "headers", "topic", "partition", "offset", "timestamp")
     )
+    return records.where(_before(launch.ending_offsets)) if launch.bounded else records
+
+
+def _before(ending_offsets: str) -> Column:
+    """Records before the ending offsets. Spark's Kafka stream knows a beginning and no end."""
+    pairs = [
+        (F.lit(f"{topic}/{partition}"), F.lit(end))
+        for topic, partitions in json.loads(ending_offsets).items()
+        for partition, end in partitions.items()
+    ]
+    ends = F.create_map(*(column for pair in pairs for column in pair))
+    return F.col("offset") < F.try_element_at(ends, F.concat_ws("/", "topic", "partition"))

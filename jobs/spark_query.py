@@ -85,6 +85,34 @@ def may_refuse(stack: str) -> bool:
     return any(mark in inner for mark in marks)
 
 
+def set_read_limit(query: StreamingQuery, records: int) -> bool:
+    """Let the next batches read at most so many records of each source; False when it cannot.
+
+    A source that was not started with a plain `maxOffsetsPerTrigger` keeps what it has.
+
+    Source: Spark `MicroBatchExecution.uniqueSources`, `ReadLimit`.
+    """
+    try:
+        execution = _execution(query)
+        limits, changed = execution.uniqueSources(), False
+        every = limits.keysIterator()
+        while every.hasNext():
+            source = every.next()
+            limit = limits.apply(source)
+            if limit.getClass().getSimpleName() == "ReadMaxRows":
+                limits = limits.updated(source, _max_rows(records))
+                changed = True
+        getattr(execution, "uniqueSources_$eq")(limits)
+    except _NO_WAY_IN:
+        return False
+    return changed
+
+
+def _max_rows(records: int) -> Any:
+    jvm: Any = SparkContext._jvm  # noqa: SLF001
+    return jvm.org.apache.spark.sql.connector.read.streaming.ReadLimit.maxRows(records)
+
+
 def watermark_before(query: StreamingQuery, batch_id: int) -> int | None:
     """The watermark planned for the batch before, epoch milliseconds; None when not known.
 

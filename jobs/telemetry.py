@@ -74,6 +74,13 @@ class TelemetryJob(Job):
             .drop("window")
         )
         return [
-            Query(name="windows", frame=windows, sink=Parquet(), lateness="lateness"),
+            Query(
+                name="windows",
+                frame=windows,
+                sink=Parquet(),
+                lateness="lateness",
+                key=("window_start", "device_id"),
+                time="window_start",
+            ),
             dead_letters(self, judged, context, rules=rules),
         ]

@@ -28,7 +28,7 @@ def warm_up(spark: SparkSession, job: Job, context: Context) -> None:
     Raises:
         Exception: whatever the job or Spark raises; it says nothing about the real run.
     """
-    for query in job.queries(_records(spark), context):
+    for query in job.queries(made_up_records(spark), context):
         with tempfile.TemporaryDirectory(prefix="streamctl-rehearsal-") as scratch:
             rehearsal = (
                 query.frame.writeStream.format("noop")
@@ -40,7 +40,8 @@ def warm_up(spark: SparkSession, job: Job, context: Context) -> None:
             rehearsal.awaitTermination()
 
 
-def _records(spark: SparkSession) -> DataFrame:
+def made_up_records(spark: SparkSession) -> DataFrame:
+    """A stream of what `Job.queries` is given, without a broker."""
     return (
         spark.readStream.format("rate-micro-batch")
         .option("rowsPerBatch", "1")

@@ -119,6 +119,8 @@ class Launch:
         output_base: directory that holds one output per query.
         starting_offsets: Kafka offsets as JSON, explicit for every partition, so that all
             queries of a generation begin at the same records.
+        ending_offsets: likewise, where the run ends by itself; empty for never.
+        bounded: whether records from there on are left out.
         state_format_version: `checkpointFormatVersion` found in the commit log; None when free.
         jars: local paths of the connector's jars.
         archive: path of the JVM class-data archive to use, empty for none.
@@ -131,6 +133,8 @@ class Launch:
     checkpoint_base: str
     output_base: str
     starting_offsets: str
+    ending_offsets: str = ""
+    bounded: bool = False
     state_format_version: int | None = None
     jars: list[str] = field(default_factory=list)
     archive: str = ""

@@ -9,7 +9,15 @@ from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
 
-from scripts.benchmarks import checkpoint_inspect, cli, produce, recovery, start
+from scripts.benchmarks import (
+    catch_up,
+    checkpoint_inspect,
+    cli,
+    produce,
+    recovery,
+    reprocess,
+    start,
+)
 from scripts.benchmarks.compare import Result, show
 from scripts.benchmarks.machine import versions
 from scripts.benchmarks.stage import Stage
@@ -18,6 +26,8 @@ from streamctl.errors import StreamctlError
 BENCHMARKS = {
     "start": start.run,
     "recovery": recovery.run,
+    "catch_up": catch_up.run,
+    "reprocess": reprocess.run,
     "produce": produce.run,
     "cli": cli.run,
     "inspect": checkpoint_inspect.run,

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from scripts.benchmarks.stage import BATCH_RECORDS, SPARK, Stage
+from scripts.benchmarks.stage import BATCH_RECORDS, REPOSITORY, SPARK, Stage
 from streamctl.jars import cache_directory, connector_jars, spark_version
 from streamctl.java import find_java
 from streamctl.job.launcher import kill, session_members
@@ -47,18 +47,25 @@ def submitted() -> list[str]:
 
 @contextmanager
 def process(
-    stage: Stage, place: Path, command: Sequence[str], conf: dict[str, str]
+    stage: Stage,
+    place: Path,
+    command: Sequence[str],
+    conf: dict[str, str],
+    *,
+    topic: str = "",
+    batch_records: int = BATCH_RECORDS,
 ) -> Iterator["subprocess.Popen[str]"]:
     """One attempt in a session of its own, killed with all its children at the end."""
     environ = os.environ | {
         "KAFKA_BOOTSTRAP_SERVERS": stage.servers,
-        "KAFKA_TOPIC": stage.topic,
+        "KAFKA_TOPIC": topic or stage.topic,
         "CHECKPOINT_LOCATION": str(place / "checkpoint"),
         "BARE_OUTPUT": str(place / "output"),
-        "BARE_BATCH_RECORDS": str(BATCH_RECORDS),
+        "BARE_BATCH_RECORDS": str(batch_records),
         "BARE_CONF": "\n".join("=".join(item) for item in conf.items()),
         "JAVA_HOME": str(find_java().home),
         "PYSPARK_PYTHON": sys.executable,
+        "PYTHONPATH": str(REPOSITORY),
         "SPARK_LOCAL_IP": "127.0.0.1",
     }
     with (place / "bare.log").open("a") as log:

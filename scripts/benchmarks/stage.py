@@ -55,18 +55,22 @@ class Stage:
 
     @cached_property
     def topic(self) -> str:
-        """Telemetry, a second of event time for every ten records, 5 % flawed, 5 % late."""
-        self.broker.create_topic("waiting", partitions=PARTITIONS)
+        """What most sides read."""
         tell(f"{BACKLOG:,} records are produced")
-        began = datetime.now(UTC) - timedelta(days=1)
+        return self.fill("waiting", records=BACKLOG)
+
+    def fill(self, topic: str, *, records: int) -> str:
+        """Telemetry, a second of event time for every ten records, 5 % flawed, 5 % late."""
+        self.broker.create_topic(topic, partitions=PARTITIONS)
+        began = datetime.now(UTC) - timedelta(seconds=max(86_400, records / 10))
         run_ours(
-            *("produce", "--bootstrap-servers", self.servers, "--topic", "waiting"),
-            *("--count", str(BACKLOG), "--event-rate", "10", "--flaw", "all=0.05"),
+            *("produce", "--bootstrap-servers", self.servers, "--topic", topic),
+            *("--count", str(records), "--event-rate", "10", "--flaw", "all=0.05"),
             *("--late", "0.05", "--start-time", f"{began:%Y-%m-%dT%H:%M:%S}"),
-            *("--ledger", str(self.scratch / "waiting.ledger")),
+            *("--ledger", str(self.scratch / f"{topic}.ledger")),
             directory=self.scratch,
         )
-        return "waiting"
+        return topic
 
     @contextmanager
     def place(self) -> Iterator[Path]:

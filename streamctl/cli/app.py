@@ -8,6 +8,7 @@ from streamctl.cli.lazy import Entry, LazyGroup
 
 _JOB = "The job"
 _CHECKPOINTS = "Checkpoints"
+_RECOVER = "Recover"
 _SET_UP = "Set up"
 _TRY = "Try things"
 
@@ -47,6 +48,12 @@ class Root(LazyGroup):
             "checkpoint",
             "Read and change any Spark checkpoint, without Spark.",
             _CHECKPOINTS,
+        ),
+        Entry(
+            "reprocess",
+            "reprocess",
+            "Run the job over a range again, in a generation of its own, beside the live job.",
+            _RECOVER,
         ),
         Entry(
             "doctor",

@@ -297,8 +297,7 @@ def _topic_ids(target: "Target") -> dict[str, str]:
 
     if not target.generation:
         return {}
-    found = {g.name: g.topic_ids for g in generations.recorded(target.area.store)}
-    return found.get(target.generation, {})
+    return generations.read(target.area.store, target.generation).topic_ids
 
 
 def skip_command(

@@ -96,7 +96,7 @@ class Here:
 
 def command(
     app: typer.Typer,
-    name: str,
+    name: str = "",
     *,
     view: Callable[[Any], View],
     panel: str | None = None,
@@ -106,7 +106,7 @@ def command(
 
     Args:
         app: the group it belongs to.
-        name: as it is typed.
+        name: as it is typed; empty for what the group itself does without a subcommand.
         view: draws the report for a person; JSON is derived from the dataclass.
         panel: heading under which `--help` lists it.
         hidden: not listed.
@@ -118,12 +118,17 @@ def command(
     def register(function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)
         def run(*args: Any, **kwargs: Any) -> None:
+            if not name and kwargs.pop("group").invoked_subcommand:
+                return
             here = _here(kwargs)
             path = _command_path(app, name)
             _guarded(here, path, lambda: _answer(here, path, view, function(here, *args, **kwargs)))
 
-        _add_flags(run, function)
-        app.command(name, rich_help_panel=panel, hidden=hidden)(run)
+        _add_flags(run, function, group=not name)
+        if name:
+            app.command(name, rich_help_panel=panel, hidden=hidden)(run)
+        else:
+            app.callback(invoke_without_command=True)(run)
         return function
 
     return register
@@ -137,13 +142,19 @@ _ADDED: dict[str, tuple[Any, Any]] = {
 }
 
 
-def _add_flags(run: Any, function: Callable[..., Any]) -> None:
-    """Give the wrapper the function's parameters without `here`, and the common flags."""
+def _add_flags(run: Any, function: Callable[..., Any], *, group: bool) -> None:
+    """Give the wrapper the function's parameters without `here`, and the common flags.
+
+    A group is told its context as well, which knows whether a subcommand follows.
+    """
     own = list(inspect.signature(function).parameters.values())[1:]
     added = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=hint)
         for name, (hint, default) in _ADDED.items()
     ]
+    if group:
+        kind = inspect.Parameter.KEYWORD_ONLY
+        added.append(inspect.Parameter("group", kind, annotation=typer.Context))
     run.__signature__ = inspect.Signature([*own, *added])
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in [*own, *added]}
     del run.__wrapped__
@@ -176,7 +187,7 @@ def _default_output() -> Output:
 
 def _command_path(app: typer.Typer, name: str) -> str:
     group = app.info.name
-    return f"{group} {name}" if isinstance(group, str) and group != "streamctl" else name
+    return f"{group} {name}".strip() if isinstance(group, str) and group != "streamctl" else name
 
 
 def _answer(here: Here, path: str, view: Callable[[Any], View], result: Any) -> ExitCode:

@@ -1,12 +1,13 @@
 """`streamctl start | stop | restart | status | logs | doctor`."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from streamctl.cli.command import Here, command
+from streamctl.cli.moments import parse_moment
 from streamctl.cli.render import Facts, Line, Table, View, checks_table
 from streamctl.errors import JobNotFound, SettingsInvalid
 from streamctl.reports import Event
@@ -178,6 +179,13 @@ def _status_view(report: "StatusReport") -> View:
         ("uptime", _duration(report.uptime_seconds)),
         ("generation", f"{report.generation} in {report.checkpoint_location}"),
     ]
+    if report.standby_pid:
+        facts.append(("standby", f"process {report.standby_pid}"))
+    facts += [
+        ("catching up", f"{query.name}, up to {query.bound_rows:,} records a batch")
+        for query in report.queries
+        if query.catching_up
+    ]
     facts += [("reason", reason) for reason in report.reasons]
     if report.failure:
         facts.append(("last error", f"{report.failure.failure_class}: {report.failure.message}"))
@@ -255,7 +263,12 @@ def logs(
 
     if level.upper() not in LEVELS:
         raise SettingsInvalid(f'no level "{level}"', hint=f"Give one of {', '.join(LEVELS)}.")
-    wanted = Filter(level=level.upper(), since=_since(since), query=query, pattern=_pattern(grep))
+    wanted = Filter(
+        level=level.upper(),
+        since=parse_moment(since, option="--since") if since else None,
+        query=query,
+        pattern=_pattern(grep),
+    )
     return read_log(_run_directory(here), wanted, last=last, follow=follow)
 
 
@@ -269,23 +282,6 @@ def _pattern(text: str) -> str:
             f'--grep "{text}" is not an expression: {error}', hint="Escape special characters."
         ) from error
     return text
-
-
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-
-
-def _since(text: str) -> datetime | None:
-    if not text:
-        return None
-    if text[:-1].isdigit() and text[-1] in _UNITS:
-        return datetime.now(UTC) - timedelta(seconds=int(text[:-1]) * _UNITS[text[-1]])
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise SettingsInvalid(
-            f'--since "{text}" is no time', hint="Give 15m, 2h, or a time as 2026-01-31T12:00:00Z."
-        ) from error
-    return moment if moment.tzinfo else moment.astimezone()
 
 
 def _doctor_view(report: "DoctorReport") -> View:

@@ -28,9 +28,12 @@ class Driver:
         command: what to run.
         directory: working directory, from which a user's job is imported.
         environ: its whole environment.
+        nice: its priority and that of all it starts, see `nice(1)`.
     """
 
-    def __init__(self, command: list[str], *, directory: Path, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self, command: list[str], *, directory: Path, environ: Mapping[str, str], nice: int = 0
+    ) -> None:
         self._process = subprocess.Popen(
             command,
             cwd=directory,
@@ -40,6 +43,8 @@ class Driver:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+        if nice:
+            os.setpriority(os.PRIO_PROCESS, self._process.pid, nice)
         self.started = time.monotonic()
 
     @property

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from streamctl.checkpoint.location import generations, lease
+from streamctl.checkpoint.location.generations import Generation
 from streamctl.checkpoint.location.store import StorageFailed, Store
 from streamctl.errors import Busy, JobNotFound, Refused, StreamctlError, TopicNotFound
 from streamctl.jars import connector_jars, spark_version
@@ -128,7 +129,8 @@ def _job(subject: Subject) -> str:
 
 def _lease(subject: Subject) -> str:
     store = Store.open(subject.settings.checkpoint.location)
-    held = lease.holder(store, now=datetime.now(UTC))
+    named = subject.settings.checkpoint.generation
+    held = lease.holder(store, now=datetime.now(UTC), generation=named)
     if held:
         raise Busy(
             f"the checkpoint is in use by {held.describe()}",
@@ -149,11 +151,17 @@ def _checkpoint(subject: Subject) -> str:
     for place in (store, Store.open(subject.settings.output.location)):
         if subject.may_change or not place.is_local or Path(place.path).exists():
             _probe(place)
-    generation = generations.current(store)
+    generation = _generation(subject, store)
     if generation is None:
         return f"{store.url}: new, writable"
     prepare.require_job(generation, subject.settings)
     return f"{store.url}: generation {generation.name}, writable"
+
+
+def _generation(subject: Subject, store: Store) -> Generation | None:
+    """The one to run in; None before the first start."""
+    named = subject.settings.checkpoint.generation
+    return generations.read(store, named) if named else generations.current(store)
 
 
 def _probe(store: Store) -> None:
@@ -193,7 +201,7 @@ def _broker(subject: Subject) -> str:
 def _topic(subject: Subject) -> str:
     with broker(subject.settings) as kafka:
         topics = [kafka.topic(name) for name in subject.settings.kafka.topics]
-    generation = generations.current(Store.open(subject.settings.checkpoint.location))
+    generation = _generation(subject, Store.open(subject.settings.checkpoint.location))
     if generation:
         prepare.require_topics(generation, {topic.name: topic.topic_id for topic in topics})
     return ", ".join(

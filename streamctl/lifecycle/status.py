@@ -33,6 +33,8 @@ class QueryStatus:
         late_rows: records of this generation that came after their window was closed; None
             when some could not be counted.
         rejected_rows: reason -> records of this generation.
+        bound_rows: records that the last batch was allowed.
+        catching_up: whether that is more than the configured bound.
         unknown: why something here is not known; empty when all is.
     """
 
@@ -48,6 +50,8 @@ class QueryStatus:
     total_rows: int | None = None
     late_rows: int | None = None
     rejected_rows: dict[str, int] = field(default_factory=dict)
+    bound_rows: int | None = None
+    catching_up: bool = False
     unknown: str = ""
 
 
@@ -59,6 +63,7 @@ class StatusReport:
         verdict: ok when it is what was asked for; unknown while it starts or stops.
         reasons: why the verdict is not ok.
         failure: why the last attempt ended, when it failed.
+        standby_pid: the driver that waits to take over, None without one.
         uptime_seconds: of the run, over restarts; None when it does not run.
     """
 
@@ -74,6 +79,7 @@ class StatusReport:
     uptime_seconds: float | None
     supervisor_pid: int | None
     driver_pid: int | None
+    standby_pid: int | None
     next_attempt_at: datetime | None
     generation: str
     checkpoint_location: str
@@ -113,6 +119,7 @@ def read_status(run: RunDirectory, *, now: datetime | None = None) -> StatusRepo
         uptime_seconds=(now - status.started_at).total_seconds() if alive else None,
         supervisor_pid=status.supervisor_pid if alive else None,
         driver_pid=status.driver_pid if alive else None,
+        standby_pid=status.standby_pid if alive else None,
         next_attempt_at=status.next_attempt_at if alive else None,
         generation=status.generation,
         checkpoint_location=status.checkpoint_location,
@@ -171,6 +178,8 @@ def query_status(status: Status, name: str, line: dict[str, Any] | None) -> Quer
             "total_rows": totals.get("input_rows"),
             "late_rows": totals.get("late_rows"),
             "rejected_rows": totals.get("rejected_rows", {}),
+            "bound_rows": line.get("bound_rows"),
+            "catching_up": line.get("catching_up", False),
         }
     location = f"{status.checkpoint_location}/{status.generation}/{name}"
     try:

@@ -69,12 +69,16 @@ class CheckpointSettings(Section):
     keep_generations: PositiveInt = Field(
         3, description="old generations that `checkpoint prune` keeps"
     )
+    generation: str = Field("", description="run in this generation, not in the current one")
 
 
 class OutputSettings(Section):
     """Where results go."""
 
     location: str = Field("data/output", description="path or URL")
+    topics: Literal["send", "files"] = Field(
+        "send", description="`files`: what queries would send to topics goes to files instead"
+    )
 
 
 class StreamSettings(Section):
@@ -85,6 +89,18 @@ class StreamSettings(Section):
     trigger: str = Field(
         "0 seconds", description="processing time trigger; `once` = all there is now"
     )
+
+
+class CatchUpSettings(Section):
+    """Larger batches while the job is behind."""
+
+    enabled: bool = Field(
+        False, description="let batches grow over `kafka.max_offsets_per_trigger` while behind"
+    )
+    target_batch_seconds: PositiveFloat = Field(
+        10, description="batches shrink again when they take longer"
+    )
+    max_records: PositiveInt = Field(100_000, description="records in the largest batch")
 
 
 class SparkSettings(Section):
@@ -113,6 +129,9 @@ class SuperviseSettings(Section):
     jitter: Share = Field(0.2, description="random share added to each wait")
     broker_patience_seconds: NonNegativeFloat = Field(
         900, description="how long an unreachable broker is waited for before an attempt counts"
+    )
+    nice: Annotated[int, Field(ge=0, le=19)] = Field(
+        0, description="priority of the driver: 19 leaves the processors to all others"
     )
     standby: bool = Field(
         False, description="keep a second driver ready to take over; costs its memory"
@@ -160,6 +179,7 @@ class Settings(Section):
     checkpoint: CheckpointSettings = CheckpointSettings()
     output: OutputSettings = OutputSettings()
     stream: StreamSettings = StreamSettings()
+    catch_up: CatchUpSettings = CatchUpSettings()
     spark: SparkSettings = SparkSettings()
     supervise: SuperviseSettings = SuperviseSettings()
     start: StartSettings = StartSettings()

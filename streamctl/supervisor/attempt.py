@@ -86,6 +86,7 @@ class Attempts:
             driver_command(self._run.path, standby=standby),
             directory=Path.cwd(),
             environ=driver_environment(os.environ, java_home=find_java().home),
+            nice=self._settings.supervise.nice,
         )
 
     def finished(self, exit_code: int) -> None:

@@ -28,9 +28,11 @@ def current_generation(
 
     Raises:
         Refused: the checkpoint belongs to another job.
+        NotFound: the settings name a generation that is not there.
         BrokerUnreachable, TopicNotFound: the starting offsets cannot be found out.
     """
-    generation = generations.current(store)
+    named = settings.checkpoint.generation
+    generation = generations.read(store, named) if named else generations.current(store)
     if generation is None:
         return new_generation(store, settings, broker, now=now, why="first start")
     require_job(generation, settings)
@@ -167,13 +169,18 @@ def launch(
         making: where to make one if it does not.
     """
     use = archive is not None and archive.exists()
+    apart = bool(settings.checkpoint.generation)  # once it is the live one, it has no end
     return Launch(
         run_id=run_id,
         attempt=attempt,
         generation=generation.name,
         checkpoint_base=generations.base(settings.checkpoint.location, generation.name),
-        output_base=generations.base(settings.output.location, generation.name),
+        output_base=generations.base(
+            generation.output_location or settings.output.location, generation.name
+        ),
         starting_offsets=generation.starting_offsets,
+        ending_offsets=generation.ending_offsets if apart else "",
+        bounded=generation.bounded and apart,
         state_format_version=state_format_version(store, generation),
         jars=[str(path) for path in jars],
         archive=str(archive) if use else "",

@@ -266,3 +266,22 @@ def test_a_broker_that_was_lost_is_told_once_and_nothing_is_lost(tmp_path):
     finally:
         project.clean()
         sandbox.down(directory=kafka)
+
+
+def test_catch_up_takes_larger_batches_while_behind_and_then_steady_ones(
+    project, broker, topic, tmp_path
+):
+    ledger = tmp_path / "ledger"
+    produce(project, count=6000, ledger=ledger)
+    flags = ("--set", accounting.RETAIN_ALL, "--set", "kafka.max_offsets_per_trigger=200")
+    assert project("start", *flags, "--set", "catch_up.enabled=true").exit_code == 0
+    until(lambda: accounting.is_drained(project, broker, topic))
+    assert project("stop").exit_code == 0
+    lines = [json.loads(line) for line in project.run.progress_file.read_text().splitlines()]
+    for query in TELEMETRY:
+        told = [x for x in lines if x["kind"] == "progress" and x["query"] == query]
+        rows = [x["input_rows"] for x in told]
+        assert rows[0] <= 200
+        assert max(rows) > 800
+        assert told[-1]["bound_rows"] == 200
+    assert accounting.check(project, broker, topic, ledger).wrong == []

@@ -14,7 +14,15 @@ from typing import Any
 
 from streamctl.checkpoint.change import pending as pendings
 from streamctl.checkpoint.change import stage
-from streamctl.checkpoint.change.area import OURS, Area, Held, new_id, remove_tree, slot_folder
+from streamctl.checkpoint.change.area import (
+    OURS,
+    Area,
+    Held,
+    area_of,
+    new_id,
+    remove_tree,
+    slot_folder,
+)
 from streamctl.checkpoint.change.exchange import Disturbed, between
 from streamctl.checkpoint.change.pending import Act, Pending, Put
 from streamctl.checkpoint.change.plan import Kind, Plan, Step, fingerprint
@@ -120,6 +128,11 @@ def recover(area: Area) -> Entry | None:
         _conclude(area, left)
     _try_sweep(area)
     return left.entry if left else None
+
+
+def recover_at(location: str) -> Entry | None:
+    """The same for whoever holds the lease of a location, before it starts a query."""
+    return recover(area_of(location))
 
 
 def _give_up(area: Area, pending: Pending, error: Exception) -> None:

@@ -20,7 +20,7 @@ from streamctl.checkpoint.location.lease import Lease
 from streamctl.checkpoint.location.store import StorageFailed, Store
 from streamctl.checkpoint.tree import layout
 from streamctl.checkpoint.tree.files import Files, local_path
-from streamctl.errors import CheckpointNotFound, Malformed, Unsupported
+from streamctl.errors import Busy, CheckpointNotFound, Malformed, Unsupported
 
 OURS = "_streamctl"
 LEASE_SECONDS = 600.0
@@ -189,9 +189,27 @@ def held(area: Area, verb: str) -> Iterator[Held]:
         ) from error
     holding = Held(area, taken)
     try:
+        _require_alone(area, now)
         yield holding
     finally:
         holding.release()
+
+
+def _require_alone(area: Area, now: datetime) -> None:
+    """Guard against a run in a generation that is not the current one: it has its own lease.
+
+    Raises:
+        Busy: there is one.
+    """
+    for name in area.store.names(OURS):
+        generation = name.removeprefix("lease-").removesuffix(".json")
+        if name == f"lease-{generation}.json":
+            binding = lease.holder(area.store, now=now, generation=generation)
+            if binding is not None:
+                raise Busy(
+                    f"generation {generation} is in use by {binding.describe()}",
+                    hint="Stop that run first.",
+                )
 
 
 def new_id(verb: str, *, now: datetime) -> str:

@@ -305,11 +305,10 @@ def plan_back(area: Area, *, why: str, now: datetime) -> Plan:
     Raises:
         CheckpointNotFound: no generation yet.
         NoGenerationBefore: the current one is the first, or the others were pruned.
-        Malformed: a record is damaged.
     """
     old = _current(area)
-    before = [g for g in generations.recorded(area.store) if int(g.name) < int(old.name)]
-    there = [g for g in before if generations.queries(area.store, g.name)]
+    before = [name for name in generations.recorded(area.store) if int(name) < int(old.name)]
+    there = [name for name in before if generations.queries(area.store, name)]
     if not there:
         raise NoGenerationBefore(
             f"there is no generation before {old.name}",
@@ -320,18 +319,18 @@ def plan_back(area: Area, *, why: str, now: datetime) -> Plan:
         kind=Kind.WRITE,
         place=area.store.at(generations.POINTER),
         reason="the next start uses it",
-        written={"": generations.pointer_to(to.name)},
+        written={"": generations.pointer_to(to)},
     )
     return make_plan(
         verb="rotate back",
         area=area,
-        subject=f"generation {to.name} instead of {old.name}",
+        subject=f"generation {to} instead of {old.name}",
         why=why,
         now=now,
         steps=[pointer],
-        facts={"generation": to.name, "before": old.name},
+        facts={"generation": to, "before": old.name},
         notes=(
-            f"What generation {old.name} has read is read again, into the output of {to.name}.",
+            f"What generation {old.name} has read is read again, into the output of {to}.",
             f"Generation {old.name} stays as it is.",
         ),
     )

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from streamctl.checkpoint.location.store import Store
-from streamctl.errors import Malformed
+from streamctl.errors import Malformed, NotFound
 from streamctl.reports import as_json
 
 _OURS = "_streamctl"
@@ -33,6 +33,10 @@ class Generation:
         starting_offsets: Kafka offsets as JSON, explicit for every partition.
         topic_ids: topic -> the broker's id of it, to notice a topic made anew.
         why: what asked for it.
+        request: what a reprocessing was asked for; empty for the live line.
+        ending_offsets: Kafka offsets as JSON at which its work is done; empty for never.
+        bounded: whether records from the ending offsets on are left out.
+        output_location: where its output lies, when not where the settings say.
     """
 
     name: str
@@ -41,6 +45,10 @@ class Generation:
     starting_offsets: str
     why: str
     topic_ids: dict[str, str] = field(default_factory=dict)
+    request: str = ""
+    ending_offsets: str = ""
+    bounded: bool = False
+    output_location: str = ""
 
 
 def current(store: Store) -> Generation | None:
@@ -53,31 +61,45 @@ def current(store: Store) -> Generation | None:
     if pointer is None:
         return None
     try:
-        return _parse(store.read(_record(json.loads(pointer)["generation"])))
-    except (ValueError, TypeError, KeyError) as error:
+        return _parse(store, json.loads(pointer)["generation"])
+    except (FileNotFoundError, ValueError, TypeError, KeyError) as error:
         raise Malformed(
             f'the pointer to the current generation under "{store.at(_OURS)}" is damaged: {error}',
             hint="Write the generation's name into current.json by hand, or restore a backup.",
         ) from error
 
 
-def recorded(store: Store) -> list[Generation]:
-    """Every generation that there is a record of, oldest first.
+def read(store: Store, name: str) -> Generation:
+    """The record of one generation.
 
     Raises:
-        Malformed: a record is damaged.
+        NotFound: there is none of that name.
+        Malformed: it is damaged.
     """
-    names = [name for name in store.names(_RECORDS) if name.endswith(".json")]
     try:
-        found = [_parse(store.read(f"{_RECORDS}/{name}")) for name in names]
+        return _parse(store, name)
+    except FileNotFoundError:
+        raise NotFound(
+            f'no generation "{name}" in "{store.url}"', hint=f"There are {recorded(store)}."
+        ) from None
     except (ValueError, TypeError, KeyError) as error:
-        raise Malformed(f'a record in "{store.at(_RECORDS)}" is damaged: {error}') from error
-    return sorted(found, key=lambda generation: int(generation.name))
+        raise Malformed(f'the record of generation "{name}" is damaged: {error}') from error
 
 
-def _parse(data: bytes | None) -> Generation:
-    record = json.loads(data or b"")
-    return Generation(**record | {"created_at": datetime.fromisoformat(record["created_at"])})
+def recorded(store: Store) -> list[str]:
+    """Names of all generations that have a record, oldest first."""
+    return sorted(
+        (name.removesuffix(".json") for name in store.names(_RECORDS) if name.endswith(".json")),
+        key=lambda name: (len(name), name),
+    )
+
+
+def _parse(store: Store, name: str) -> Generation:
+    data = store.read(_record(name))
+    if data is None:
+        raise FileNotFoundError(name)
+    fields = json.loads(data)
+    return Generation(**fields | {"created_at": datetime.fromisoformat(fields["created_at"])})
 
 
 def next_name(store: Store) -> str:
@@ -88,8 +110,19 @@ def next_name(store: Store) -> str:
 
 def add(store: Store, generation: Generation) -> None:
     """Record a generation and point to it. The record is whole before the pointer moves."""
-    for name, text in files(generation).items():
-        store.replace(name, text.encode())
+    record(store, generation)
+    point(store, generation.name)
+
+
+def record(store: Store, generation: Generation) -> None:
+    """Write the record of a generation, without making it the current one."""
+    name, text = next(iter(files(generation).items()))
+    store.replace(name, text.encode())
+
+
+def point(store: Store, name: str) -> None:
+    """Let the next start use a generation that is recorded."""
+    store.replace(POINTER, pointer_to(name).encode())
 
 
 def files(generation: Generation) -> dict[str, str]:

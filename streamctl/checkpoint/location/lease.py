@@ -23,7 +23,6 @@ from streamctl.errors import Busy
 from streamctl.reports import as_json, iso
 
 SETTLE_SECONDS = 1.0
-_NAME = "_streamctl/lease.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +35,8 @@ class Lease:
         pid, process_started: the supervisor; seconds since the epoch.
         driver_pid, driver_started: its driver, None while there is none.
         seconds: how long it holds after `renewed_at`.
+        generation: the only one that it covers, for a run beside the live one; empty for the
+            location.
     """
 
     token: str
@@ -48,6 +49,7 @@ class Lease:
     seconds: float
     driver_pid: int | None = None
     driver_started: float | None = None
+    generation: str = ""
 
     @property
     def expires_at(self) -> datetime:
@@ -65,9 +67,13 @@ class LeaseLost(Busy):
     """Another owner has taken the lease: stop writing at once."""
 
 
-def read(store: Store) -> Lease | None:
+def _name(generation: str) -> str:
+    return f"_streamctl/lease{'-' * bool(generation)}{generation}.json"
+
+
+def read(store: Store, *, generation: str = "") -> Lease | None:
     """The lease as it stands; None when there is none. A damaged one counts as held for ever."""
-    data = store.read(_NAME)
+    data = store.read(_name(generation))
     if data is None:
         return None
     try:
@@ -78,19 +84,19 @@ def read(store: Store) -> Lease | None:
         return Lease(**fields | times)
     except (ValueError, TypeError, KeyError):
         raise Busy(
-            f'the lease "{store.at(_NAME)}" cannot be read',
+            f'the lease "{store.at(_name(generation))}" cannot be read',
             hint="If no job runs on this checkpoint, remove that file.",
         ) from None
 
 
-def holder(store: Store, *, now: datetime) -> Lease | None:
+def holder(store: Store, *, now: datetime, generation: str = "") -> Lease | None:
     """The lease if it binds; None when the checkpoint is free."""
-    lease = read(store)
+    lease = read(store, generation=generation)
     return lease if lease and _binds(lease, now=now) else None
 
 
 def acquire(
-    store: Store, *, owner: str, seconds: float, now: datetime
+    store: Store, *, owner: str, seconds: float, now: datetime, generation: str = ""
 ) -> tuple[Lease, Lease | None]:
     """Take the lease.
 
@@ -109,9 +115,10 @@ def acquire(
         acquired_at=now,
         renewed_at=now,
         seconds=seconds,
+        generation=generation,
     )
     with _alone(store):
-        dead = read(store)
+        dead = read(store, generation=generation)
         if dead is not None and _binds(dead, now=now):
             raise Busy(
                 f"the checkpoint is in use by {dead.describe()}",
@@ -119,8 +126,8 @@ def acquire(
                 f"{iso(dead.expires_at)} if it is dead.",
             )
         if dead is not None:
-            store.remove(_NAME)
-        if not store.create(_NAME, _bytes(lease)):
+            store.remove(_name(generation))
+        if not store.create(_name(generation), _bytes(lease)):
             raise Busy(
                 "another start took the lease in this moment", hint="See `streamctl status`."
             )
@@ -146,7 +153,7 @@ def _settle(store: Store, lease: Lease) -> None:
     if store.is_local:
         return
     time.sleep(SETTLE_SECONDS)
-    held = read(store)
+    held = read(store, generation=lease.generation)
     if held is None or held.token != lease.token:
         raise Busy("another start took the lease in this moment", hint="See `streamctl status`.")
 
@@ -157,21 +164,21 @@ def renew(store: Store, lease: Lease, *, now: datetime, driver_pid: int | None =
     Raises:
         LeaseLost: it is no longer ours.
     """
-    held = read(store)
+    held = read(store, generation=lease.generation)
     if held is None or held.token != lease.token:
         taker = held.describe() if held else "nobody: the lease was removed"
         raise LeaseLost(f"the lease was lost to {taker}")
     started = _started(driver_pid) if driver_pid else None
     renewed = replace(lease, renewed_at=now, driver_pid=driver_pid, driver_started=started)
-    store.replace(_NAME, _bytes(renewed))
+    store.replace(_name(lease.generation), _bytes(renewed))
     return renewed
 
 
 def release(store: Store, lease: Lease) -> None:
     """Give it back, if it is still ours."""
-    held = read(store)
+    held = read(store, generation=lease.generation)
     if held is not None and held.token == lease.token:
-        store.remove(_NAME)
+        store.remove(_name(lease.generation))
 
 
 def _binds(lease: Lease, *, now: datetime) -> bool:

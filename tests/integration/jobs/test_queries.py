@@ -8,6 +8,8 @@ import pytest
 import structlog
 
 from jobs import sinks
+from jobs.catch_up import CatchUp
+from jobs.ending import Ending
 from jobs.job import Context, Kafka
 from jobs.payments import PaymentsJob
 from jobs.progress import Listener, ProgressFile
@@ -65,6 +67,13 @@ class Stream:
             totals={},
             watermark_before=lambda name, batch: watermark_before(self.running[name], batch),
             on_end=ended.add,
+            ending=Ending("", on_reached=lambda: None),
+            catch_up=CatchUp(
+                SETTINGS.catch_up,
+                steady_records=1000,
+                set_limit=lambda _name, _records: False,
+                log=structlog.stdlib.get_logger(),
+            ),
         )
         self.spark.streams.addListener(listener)
         try:
