@@ -13,7 +13,7 @@ from typing import Any
 from streamctl.checkpoint.change.area import target
 from streamctl.checkpoint.change.rewind import plan_rewind
 from tests.unit.change.helpers import NOW, run
-from tests.warm import FLAVOURS, Warm, committed, moved, run_until, wrong_windows
+from tests.warm import FLAVOURS, STORE, Warm, committed, moved, run_until, wrong_windows
 
 MOST_BATCHES = 20
 SETTLE_BATCHES = 3
@@ -55,7 +55,7 @@ def campaign(
             figures["rewinds"] += share
             figures["windows"] += found[0]
             wrong += [f"{name}: {line}" for line in found[1]]
-            control = rewinds(warm, place / f"{name}-by-hand", name, 2, chance, rewind=by_hand)
+            control = rewinds(warm, place / f"{name}-by-hand", name, 1, chance, rewind=by_hand)
             figures["by_hand_wrong"][name] = len(control[1])
     finally:
         warm.spark.stop()
@@ -78,23 +78,33 @@ def rewinds(
     """
     checkpoint, output = place / "checkpoint", place / "output"
     place.mkdir(parents=True)
-    conf = FLAVOURS[flavour]
-    for number in range(count + 1):
-        back = chance.randint(1, MOST_BATCHES)
+    leg = 0
+
+    def run_to(batch_id: int, *, snapshots: bool) -> str:
+        """Go on to a batch with other bounds, and rest at a new path."""
+        nonlocal checkpoint, leg
         rows = chance.choice((7, 13, 20, 31))
-        goal = max(committed(checkpoint), 0) + back + SETTLE_BATCHES
-        query = warm.windows(checkpoint, output, rows=rows, conf=conf)
-        error = run_until(query, checkpoint, goal)
-        if error:
-            return 0, [f"run {number}: {error[:300]}"]
-        say(f"{flavour}: run {number} of {count} to batch {committed(checkpoint)}, {rows} rows")
-        if number == count:
-            break
-        checkpoint = moved(checkpoint, number)
+        often = {f"{STORE}minDeltasForSnapshot": "2" if snapshots else "1000"}
+        query = warm.windows(checkpoint, output, rows=rows, conf=FLAVOURS[flavour] | often)
+        error = run_until(query, checkpoint, batch_id)
+        leg += 1
+        say(f"{flavour}: leg {leg} to batch {committed(checkpoint)}, {rows} rows a batch")
+        checkpoint = moved(checkpoint, leg)
+        return error
+
+    error = run_to(MOST_BATCHES + SETTLE_BATCHES, snapshots=True)
+    for _ in range(count):
+        back = chance.randint(1, MOST_BATCHES)
         to = committed(checkpoint) - back
         rewind(checkpoint, output, to)
-    rows_written = warm.read(output)
-    return len(rows_written), wrong_windows(rows_written)
+        # A first leg that ends among the ids of abandoned batches, and makes no snapshot of its
+        # own: the next start would take one of theirs, if one were left.
+        error = error or run_to(to + chance.randint(1, back), snapshots=False)
+        error = error or run_to(to + MOST_BATCHES + SETTLE_BATCHES, snapshots=True)
+        if error:
+            return 0, [error[:300]]
+    written = warm.read(output)
+    return len(written), wrong_windows(written)
 
 
 def say(text: str) -> None:

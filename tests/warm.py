@@ -91,7 +91,7 @@ class Warm:
 
     def _set(self, conf: dict[str, str]) -> None:
         for key in {key for flavour in FLAVOURS.values() for key in flavour}:
-            self.spark.conf.unset(key)
+            self.spark.conf.unset(key)  # of the query before
         for key, value in conf.items():
             self.spark.conf.set(key, value)
 
