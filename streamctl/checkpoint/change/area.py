@@ -74,6 +74,7 @@ def area_of(location: str) -> Area:
     Raises:
         CheckpointNotFound: nothing is there.
     """
+    location = local_path(location) or location
     if _is_ours(location):
         return Area(Store.open(location), location, has_generations=True)
     parts = location.rstrip("/").split("/")
