@@ -78,12 +78,13 @@ def rewinds(
     """
     checkpoint, output = place / "checkpoint", place / "output"
     place.mkdir(parents=True)
-    leg = 0
+    leg = rows = 0
 
     def run_to(batch_id: int, *, snapshots: bool) -> str:
         """Go on to a batch with other bounds, and rest at a new path."""
-        nonlocal checkpoint, leg
-        rows = chance.choice((7, 13, 20, 31))
+        nonlocal checkpoint, leg, rows
+        # Never the bounds of the leg before, or abandoned batches would equal the new ones.
+        rows = chance.choice([n for n in (7, 13, 20, 31) if n != rows])
         often = {f"{STORE}minDeltasForSnapshot": "2" if snapshots else "1000"}
         query = warm.windows(checkpoint, output, rows=rows, conf=FLAVOURS[flavour] | often)
         error = run_until(query, checkpoint, batch_id)
