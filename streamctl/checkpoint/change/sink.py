@@ -28,6 +28,7 @@ class SinkPlan:
         logs: names of log files to remove.
         written: log files to write, with their text.
         files: paths of data files that no kept batch wrote, as the log has them.
+        kept: paths of the others.
         problem: why it cannot be done; "" when it can.
     """
 
@@ -35,6 +36,7 @@ class SinkPlan:
     logs: tuple[str, ...] = ()
     written: dict[str, str]
     files: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
     problem: str = ""
 
 
@@ -56,7 +58,9 @@ def plan_sink(names: Iterable[str], read: Read, batch_id: int) -> SinkPlan:
         sorted((n for n, b in batches.items() if b > batch_id), key=batches.__getitem__)
     )
     if now.latest is None or not dropped:
-        return SinkPlan(latest=now.latest, written={}, problem=_behind(now, batch_id))
+        kept_now = () if now.missing else tuple(entry.path for entry in _entries(now, read))
+        problem = _behind(now, batch_id)
+        return SinkPlan(latest=now.latest, written={}, kept=kept_now, problem=problem)
     if now.missing:
         gaps = ", ".join(str(number) for number in now.missing[:3])
         return SinkPlan(latest=now.latest, written={}, problem=f"its log lacks batch {gaps}")
@@ -71,11 +75,14 @@ def plan_sink(names: Iterable[str], read: Read, batch_id: int) -> SinkPlan:
         logs=dropped,
         written=written,
         files=tuple(entry.path for entry in everything if entry.path not in stay),
+        kept=tuple(entry.path for entry in kept),
     )
 
 
 def _behind(now: LogChain, batch_id: int) -> str:
-    if now.latest is None or now.latest >= batch_id:
+    if now.latest is None:
+        return f"it has nothing of the batches up to {batch_id}" if batch_id >= 0 else ""
+    if now.latest >= batch_id:
         return ""
     return f"it has nothing of the batches after {now.latest}, up to {batch_id}"
 

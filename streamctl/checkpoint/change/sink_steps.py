@@ -39,17 +39,19 @@ def sink_steps(sink: str, batch_id: int) -> SinkSteps:
     Raises:
         FileNotFoundError, Malformed, Unsupported: its log cannot be read.
     """
-    place = f"{sink}/{layout.SINK_LOG}"
-    if not sink or not os.path.isdir(place):  # noqa: PTH112
+    if not sink:
         return SinkSteps()
+    place = f"{sink}/{layout.SINK_LOG}"
     files = Files(place)
 
     def read(name: str) -> tuple[FileEntry, ...]:
         return parse_file_log(files.read(name, limit_bytes=_LOG_LIMIT_BYTES), name=name)
 
-    plan = plan_sink((entry.name for entry in files.entries(details=False)), read, batch_id)
-    if plan.problem:
-        return SinkSteps(obstacles=(_obstacle(sink, plan),))
+    there = files.entries(details=False) if os.path.isdir(place) else []  # noqa: PTH112
+    plan = plan_sink((entry.name for entry in there), read, batch_id)
+    problem = plan.problem or _moved(sink, plan)
+    if problem:
+        return SinkSteps(obstacles=(_obstacle(sink, problem),))
     if not plan.logs:
         return SinkSteps(facts={"latest_batch_id": plan.latest, "files": 0})
     data, outside = _data(sink, plan)
@@ -67,10 +69,19 @@ def sink_steps(sink: str, batch_id: int) -> SinkSteps:
     )
 
 
-def _obstacle(sink: str, plan: SinkPlan) -> Obstacle:
+def _moved(sink: str, plan: SinkPlan) -> str:
+    """An output that was moved: its log has absolute paths, and readers go by them."""
+    for uri in plan.kept:
+        path = local(uri)
+        if path is None or not path.startswith(f"{sink}/"):
+            return f'its log names files that lie elsewhere, such as "{uri}"'
+    return ""
+
+
+def _obstacle(sink: str, problem: str) -> Obstacle:
     return Obstacle(
         code=ACCEPT_FINDINGS,
-        message=f'the sink "{sink}" cannot be taken back: {plan.problem}',
+        message=f'the sink "{sink}" cannot be taken back: {problem}',
         hint="`streamctl checkpoint rotate --carry-offsets` goes on with a new output.",
         exit_code=ExitCode.WOULD_NOT_START,
     )

@@ -54,6 +54,15 @@ def copy_golden(version: str, name: str, to: Path) -> Path:
 def run(area: Area, plan: Plan, *, accept: tuple[str, ...] = ()) -> ChangeReport:
     """What a command does with a plan."""
     require(plan, accept=(*accept, "no-file-sink"))
+    return _apply(area, plan)
+
+
+def apply_now(plan: Plan) -> ChangeReport:
+    """A plan that no guard objects to."""
+    return _apply(area_of(plan.location), plan)
+
+
+def _apply(area: Area, plan: Plan) -> ChangeReport:
     with held(area, plan.verb) as holding:
         changes.recover(area)
         return changes.apply(area, plan, holding)
