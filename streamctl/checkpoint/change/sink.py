@@ -99,16 +99,22 @@ def _kept(
         return _entries(there, read), {}
     if not compactions:
         return None, {}
-    kept = _before(compactions[0], dropped, read)
+    kept = _before(compactions[0], dropped, read, batch_id)
     if kept is None:
         return None, {}
     return kept, {f"{batch_id}.compact": format_log(kept)}
 
 
-def _before(compaction: str, dropped: tuple[str, ...], read: Read) -> list[FileEntry] | None:
-    """Entries of a compaction before the first file of a dropped batch; None: it cannot be told."""
-    for name in dropped:
-        if name == compaction:
+def _before(
+    compaction: str, dropped: tuple[str, ...], read: Read, batch_id: int
+) -> list[FileEntry] | None:
+    """Entries of a compaction up to a batch; None when it cannot be told.
+
+    They end where the first file of the next batch stands, and that batch's own log must be there
+    to name it. A batch without files says nothing; then the one after it does.
+    """
+    for number, name in enumerate(dropped, start=batch_id + 1):
+        if name != str(number):  # purged, or the compaction itself
             return None
         later = read(name)
         if later:
