@@ -5,7 +5,7 @@ Every command makes a plan and applies it. `--dry-run` shows it, `--plan FILE` k
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -139,8 +139,6 @@ def _copy_out(here: Here, plan: "Plan") -> None:
 
 def _guarded(here: Here, plan: "Plan") -> "Plan":
     """The plan with the guard of a protected context."""
-    from dataclasses import replace
-
     from streamctl.checkpoint.change import guards
     from streamctl.reports import Verdict
 
@@ -395,6 +393,9 @@ def rotate_command(
         str, typer.Option("--from", help="earliest, latest, or a time.", show_default=False)
     ] = "",
     sink: SinkOption = "",
+    drain: Annotated[
+        bool, typer.Option("--drain", help="First close all windows with a final run.")
+    ] = False,
     back: Annotated[bool, typer.Option("--back", help="Point to the one before again.")] = False,
     no_kafka: NoKafka = False,
     reason: WhyOption = "",
@@ -410,7 +411,7 @@ def rotate_command(
     from streamctl.checkpoint.change.area import area_of
     from streamctl.checkpoint.change.rotate import plan_back
 
-    if sum((carry_offsets, bool(begin), back)) > 1:
+    if sum((carry_offsets, bool(begin), back)) > 1 or (drain and (begin or back)):
         raise SettingsInvalid("give one of --carry-offsets, --from and --back")
     area = area_of(path or here.settings().checkpoint.location)
     accept = {
@@ -420,6 +421,11 @@ def rotate_command(
         "accept-protected": accept_protected,
     }
     how = How(dry_run=dry_run, plan_file=plan, yes=yes, accept=accept)
+    if drain:
+        if area.location != area_of(here.settings().checkpoint.location).location:
+            raise SettingsInvalid("--drain runs this project's job, and takes no path")
+        yes = _drain(here, area, how, reason)
+        how = replace(how, yes=yes)
     if back:
         return change(here, area, lambda: plan_back(area, why=reason, now=datetime.now(UTC)), how)
     with asked(here, no_kafka=no_kafka and not begin) as kafka:
@@ -429,6 +435,27 @@ def rotate_command(
             lambda: _rotate(here, area, kafka, begin=begin, sink=sink, reason=reason),
             how,
         )
+
+
+def _drain(here: Here, area: "Area", how: How, reason: str) -> bool:
+    """Run the closing batch, or only warn of it in a dry run; whether the operator agreed."""
+    from streamctl.checkpoint.change.drain import plan_drain
+    from streamctl.checkpoint.change.plan import require
+    from streamctl.cli.confirm import confirm
+    from streamctl.lifecycle.drain import drain
+    from streamctl.rundir import RunDirectory
+
+    plan = plan_drain(area, why=reason, now=datetime.now(UTC))
+    closing = ", ".join(f"{name} {batch}" for name, batch in plan.facts["closing_batches"].items())
+    if how.dry_run or how.plan_file:
+        here.warn(f"First a final run closes all windows, in batch: {closing or 'none'}.")
+        return how.yes
+    require(plan)
+    confirm(f"run closing batch {closing or 'none'}, then rotate {area.location}", yes=how.yes)
+    layers = here.layers()
+    run = RunDirectory(layers.run_directory)
+    drain(run, here.settings(), project=layers.root, why=reason, on_event=here.on_event)
+    return True
 
 
 def _rotate(

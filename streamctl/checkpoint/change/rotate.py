@@ -7,7 +7,8 @@ is no offset log they win over `startingOffsets`. The format is Spark's
 (`KafkaSourceInitialOffsetWriter`, `KafkaMicroBatchStream.getOrCreateInitialPartitionOffsets`).
 
 A planned batch that was not committed is read again, unless the file sink's log has it already:
-then its output is there, and the new generation begins after it.
+then its output is there, and the new generation begins after it. After a drain (`drain.py`) it is
+the closing batch that counts.
 """
 
 import json
@@ -19,6 +20,7 @@ from typing import Any
 
 from streamctl.checkpoint.change import guards
 from streamctl.checkpoint.change.area import Area
+from streamctl.checkpoint.change.drain import closing_batch
 from streamctl.checkpoint.change.guards import Kafka, Range
 from streamctl.checkpoint.change.plan import Kind, Plan, Step, make_plan
 from streamctl.checkpoint.formats import filelog, log
@@ -83,6 +85,9 @@ def carried(checkpoint: Checkpoint, *, query: str, sink: str = "") -> Carried:
     batch = ids.committed[-1] if ids.committed else None
     if ids.planned and ids.planned[-1] == _logged(sink):
         batch = ids.planned[-1]
+    closed = closing_batch(checkpoint, ids)
+    if closed is not None and closed in ids.committed:
+        batch = closed
     if batch is None or batch not in ids.planned:
         raise CheckpointNotFound(
             f'query "{query}" has committed nothing',
