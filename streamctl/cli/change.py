@@ -445,7 +445,8 @@ def _drain(here: Here, area: "Area", how: How, reason: str) -> bool:
     from streamctl.lifecycle.drain import drain
     from streamctl.rundir import RunDirectory
 
-    plan = plan_drain(area, why=reason, now=datetime.now(UTC))
+    sinks = _sinks(area, here.settings().output.location)
+    plan = plan_drain(area, sinks=sinks, why=reason, now=datetime.now(UTC))
     closing = ", ".join(f"{name} {batch}" for name, batch in plan.facts["closing_batches"].items())
     if how.dry_run or how.plan_file:
         here.warn(f"First a final run closes all windows, in batch: {closing or 'none'}.")
@@ -454,7 +455,14 @@ def _drain(here: Here, area: "Area", how: How, reason: str) -> bool:
     confirm(f"run closing batch {closing or 'none'}, then rotate {area.location}", yes=how.yes)
     layers = here.layers()
     run = RunDirectory(layers.run_directory)
-    drain(run, here.settings(), project=layers.root, why=reason, on_event=here.on_event)
+    drain(
+        run,
+        here.settings(),
+        project=layers.root,
+        sinks=sinks,
+        why=reason,
+        on_event=here.on_event,
+    )
     return True
 
 
@@ -487,13 +495,15 @@ def _rotate(
 def _sinks(area: "Area", output: str) -> dict[str, str]:
     """Where the queries of the current generation put their output."""
     from streamctl.checkpoint.location import generations
+    from streamctl.checkpoint.tree.files import local_path
 
     current = generations.current(area.store)
     base = output.rstrip("/")
     if current is None:
         return {}
     names = generations.queries(area.store, current.name)
-    return {name: f"{base}/{current.name}/{name}" for name in names}
+    found = {name: local_path(f"{base}/{current.name}/{name}") for name in names}
+    return {name: path for name, path in found.items() if path is not None}
 
 
 def _starting(here: Here, begin: str) -> dict[str, dict[int, int]]:

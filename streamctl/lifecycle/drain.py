@@ -1,6 +1,7 @@
 """Close what is open before a rotation: plan a closing batch, let the job run it, stop the job."""
 
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,7 +19,13 @@ from streamctl.settings.model import Settings
 
 
 def drain(
-    run: RunDirectory, settings: Settings, *, project: Path, why: str, on_event: OnEvent = ignore
+    run: RunDirectory,
+    settings: Settings,
+    *,
+    project: Path,
+    sinks: Mapping[str, str],
+    why: str,
+    on_event: OnEvent = ignore,
 ) -> Plan:
     """Close every open window of the current generation with a final run.
 
@@ -26,6 +33,7 @@ def drain(
         run: of the job, which is stopped.
         settings: as resolved; the old code must still be able to read the old state.
         project: working directory of the driver.
+        sinks: query -> output of its file sink.
         why: for the journal.
         on_event: told of each phase.
 
@@ -41,7 +49,7 @@ def drain(
     area = area_of(settings.checkpoint.location)
     with held(area, "drain") as holding:
         changes.recover(area)
-        plan = plan_drain(area, why=why, now=datetime.now(UTC))
+        plan = plan_drain(area, sinks=sinks, why=why, now=datetime.now(UTC))
         require(plan)
         if plan.steps:
             changes.apply(area, plan, holding, on_event=on_event)

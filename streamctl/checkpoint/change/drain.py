@@ -4,21 +4,24 @@ A watermark moves only with records, so that the last windows of a query stay op
 runs a planned batch that has no commit again with what its entry in the offset log says, watermark
 included. So the closing batch is planned here: the same offsets as the batch before, and a
 watermark at the end of the calendar. The next start runs it as any other: state is evicted, its
-rows go to the sink, exactly once. Batches after it belong to nobody: a rotation carries on from
-the closing batch, and whatever ran later is read again by the new generation. They write nothing
-either, because every record is late for them.
+rows go to the sink, exactly once. A batch that was planned and not committed gives way to it,
+unless the sink has it already: its records are read after the rotation.
+
+Batches after it belong to nobody: a rotation carries on from the closing batch, and whatever ran
+later is read again by the new generation. They write nothing, because every record is late.
 
 Follows `MicroBatchExecution.populateStartOffsets` (watermark of a planned batch) and
 `IncrementalExecution` (late events go by the watermark of the batch before).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
 from streamctl.checkpoint.change import guards, preview
 from streamctl.checkpoint.change.area import Area
 from streamctl.checkpoint.change.plan import Item, Kind, Obstacle, Plan, Step, make_plan
+from streamctl.checkpoint.change.sink_steps import newest_logged
 from streamctl.checkpoint.change.walk import sizes
 from streamctl.checkpoint.formats import log
 from streamctl.checkpoint.location import generations
@@ -32,18 +35,21 @@ END_OF_TIME_MS = int(datetime(9999, 12, 31, tzinfo=UTC).timestamp() * 1000)
 def closing_batch(checkpoint: Checkpoint, ids: LogIds) -> int | None:
     """The batch that closed everything; None when the query was not drained."""
     found = None
-    for batch_id in reversed(ids.planned):
+    for batch_id in reversed(ids.committed):
+        if batch_id not in ids.planned:
+            break
         if checkpoint.offsets(batch_id).watermark_ms < END_OF_TIME_MS:
             break
         found = batch_id
     return found
 
 
-def plan_drain(area: Area, *, why: str, now: datetime) -> Plan:
+def plan_drain(area: Area, *, sinks: Mapping[str, str], why: str, now: datetime) -> Plan:
     """Plan the closing batch of every query of the current generation that has a watermark.
 
     Args:
         area: a location of ours.
+        sinks: query -> output of its file sink.
         why: the operator's reason.
         now: UTC.
 
@@ -67,10 +73,10 @@ def plan_drain(area: Area, *, why: str, now: datetime) -> Plan:
         ids = checkpoint.log_ids()
         if not _is_open(checkpoint, ids):
             continue
-        obstacles += list(_unfinished(query, ids))
+        obstacles += list(_unfinished(query, ids, sinks.get(query, "")))
         step = _step(place, checkpoint, ids, now)
         obstacles += guards.starts(preview.checkpoint(step))
-        closing[query] = ids.planned[-1] + 1
+        closing[query] = _next(ids)
         steps.append(step)
     return make_plan(
         verb="drain",
@@ -87,13 +93,18 @@ def plan_drain(area: Area, *, why: str, now: datetime) -> Plan:
 
 def _is_open(checkpoint: Checkpoint, ids: LogIds) -> bool:
     """It keeps state, goes by a watermark, and was not drained."""
-    if not ids.planned or not checkpoint.has_state():
+    if not ids.committed or ids.committed[-1] not in ids.planned or not checkpoint.has_state():
         return False
-    return 0 < checkpoint.offsets(ids.planned[-1]).watermark_ms < END_OF_TIME_MS
+    return 0 < checkpoint.offsets(ids.committed[-1]).watermark_ms < END_OF_TIME_MS
 
 
-def _unfinished(query: str, ids: LogIds) -> Iterable[Obstacle]:
-    if not ids.committed or ids.committed[-1] != ids.planned[-1]:
+def _next(ids: LogIds) -> int:
+    return ids.committed[-1] + 1 if ids.committed else 0
+
+
+def _unfinished(query: str, ids: LogIds, sink: str) -> Iterable[Obstacle]:
+    written = newest_logged(sink)
+    if _next(ids) < ids.planned[-1] or (written is not None and written >= _next(ids)):
         yield Obstacle(
             code="planned-batch",
             message=f'query "{query}" has planned batch {ids.planned[-1]} and not committed it',
@@ -104,16 +115,16 @@ def _unfinished(query: str, ids: LogIds) -> Iterable[Obstacle]:
 
 
 def _step(place: str, checkpoint: Checkpoint, ids: LogIds, now: datetime) -> Step:
-    newest = checkpoint.offsets(ids.planned[-1])
+    newest = checkpoint.offsets(ids.committed[-1])
     closing = replace(newest, watermark_ms=END_OF_TIME_MS, timestamp_ms=int(now.timestamp() * 1000))
-    name = f"{layout.OFFSETS}/{ids.planned[-1] + 1}"
+    name = f"{layout.OFFSETS}/{_next(ids)}"
     there = sizes(place)
     return Step(
         kind=Kind.REBUILD,
         place=place,
         reason="a batch without records, after all event times",
         removed=tuple(
-            Item(path=path, size_bytes=there[path], reason="of another file")
+            Item(path=path, size_bytes=there[path], reason="checksum of the planned batch")
             for path in layout.sidecars(name)
             if path in there
         ),

@@ -23,12 +23,13 @@ from streamctl.checkpoint.change.area import Area
 from streamctl.checkpoint.change.drain import closing_batch
 from streamctl.checkpoint.change.guards import Kafka, Range
 from streamctl.checkpoint.change.plan import Kind, Plan, Step, make_plan
-from streamctl.checkpoint.formats import filelog, log
+from streamctl.checkpoint.change.sink_steps import newest_logged
+from streamctl.checkpoint.formats import log
 from streamctl.checkpoint.formats.model import KafkaOffsets, OffsetsEntry
 from streamctl.checkpoint.location import generations
 from streamctl.checkpoint.location.generations import Generation
 from streamctl.checkpoint.tree import layout
-from streamctl.checkpoint.tree.files import Files, local_path
+from streamctl.checkpoint.tree.files import local_path
 from streamctl.checkpoint.tree.keys import count_keys
 from streamctl.checkpoint.tree.reader import Checkpoint
 from streamctl.checkpoint.tree.state import Chain, chain, read_operator_metadata, scan
@@ -83,7 +84,7 @@ def carried(checkpoint: Checkpoint, *, query: str, sink: str = "") -> Carried:
     """
     ids = checkpoint.log_ids()
     batch = ids.committed[-1] if ids.committed else None
-    if ids.planned and ids.planned[-1] == _logged(sink):
+    if ids.planned and ids.planned[-1] == newest_logged(sink):
         batch = ids.planned[-1]
     closed = closing_batch(checkpoint, ids)
     if closed is not None and closed in ids.committed:
@@ -121,17 +122,6 @@ def lower(into: KafkaOffsets, offsets: KafkaOffsets) -> None:
         known = into.setdefault(topic, {})
         for partition, offset in partitions.items():
             known[partition] = min(offset, known.get(partition, offset))
-
-
-def _logged(sink: str) -> int | None:
-    """The newest batch in a file sink's log."""
-    if not sink:
-        return None
-    try:
-        names = [entry.name for entry in Files(sink).entries(layout.SINK_LOG, details=False)]
-    except FileNotFoundError:
-        return None
-    return filelog.chain(names).latest
 
 
 def open_state(checkpoint: Checkpoint, *, query: str) -> list[OpenState]:

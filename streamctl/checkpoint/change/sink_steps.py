@@ -11,7 +11,7 @@ from streamctl.checkpoint.change.guards import ACCEPT_FINDINGS
 from streamctl.checkpoint.change.plan import Item, Kind, Obstacle, Step
 from streamctl.checkpoint.change.sink import SinkPlan, local, plan_sink
 from streamctl.checkpoint.change.walk import sizes
-from streamctl.checkpoint.formats.filelog import FileEntry, parse_file_log
+from streamctl.checkpoint.formats.filelog import FileEntry, chain, parse_file_log
 from streamctl.checkpoint.tree import layout
 from streamctl.checkpoint.tree.files import Files
 from streamctl.errors import ExitCode
@@ -67,6 +67,20 @@ def sink_steps(sink: str, batch_id: int) -> SinkSteps:
         },
         notes=(moved,) if outside else (),
     )
+
+
+def newest_logged(sink: str) -> int | None:
+    """The newest batch in a file sink's log; None when there is none, or no sink.
+
+    It is written before the batch's commit: a planned batch may have its output already.
+    """
+    if not sink:
+        return None
+    try:
+        names = [entry.name for entry in Files(sink).entries(layout.SINK_LOG, details=False)]
+    except FileNotFoundError:
+        return None
+    return chain(names).latest
 
 
 def _moved(sink: str, plan: SinkPlan) -> str:

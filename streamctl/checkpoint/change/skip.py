@@ -17,11 +17,11 @@ from streamctl.checkpoint.change import guards, preview
 from streamctl.checkpoint.change.area import Target
 from streamctl.checkpoint.change.guards import Kafka, Range
 from streamctl.checkpoint.change.plan import Item, Kind, Obstacle, Plan, Step, make_plan
+from streamctl.checkpoint.change.sink_steps import newest_logged
 from streamctl.checkpoint.change.walk import sizes
-from streamctl.checkpoint.formats import filelog, log
+from streamctl.checkpoint.formats import log
 from streamctl.checkpoint.formats.model import KafkaOffsets, OffsetsEntry, SourceOffset
 from streamctl.checkpoint.tree import layout
-from streamctl.checkpoint.tree.files import Files
 from streamctl.checkpoint.tree.reader import Checkpoint, LogIds
 from streamctl.errors import ExitCode, NotFound, SettingsInvalid
 
@@ -218,10 +218,7 @@ def _step(path: str, written: dict[str, str]) -> Step:
 
 def _already_written(sink: str, ids: LogIds) -> Iterable[Obstacle]:
     """The sink has the planned batch: it ran through, and is passed over at the next start."""
-    if not sink or not Files(sink).exists(layout.SINK_LOG):
-        return
-    names = [entry.name for entry in Files(sink).entries(layout.SINK_LOG, details=False)]
-    latest = filelog.chain(names).latest
+    latest = newest_logged(sink)
     if latest is not None and latest > (ids.committed[-1] if ids.committed else -1):
         yield Obstacle(
             code=guards.ACCEPT_FINDINGS,
