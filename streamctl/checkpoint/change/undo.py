@@ -13,7 +13,7 @@ from streamctl.checkpoint.change.area import Area
 from streamctl.checkpoint.change.exchange import Exchange
 from streamctl.checkpoint.change.pending import Act, Put
 from streamctl.checkpoint.change.plan import Kind, Obstacle, Plan, Step, make_plan
-from streamctl.checkpoint.location import journal
+from streamctl.checkpoint.location import generations, journal
 from streamctl.checkpoint.location.journal import Entry
 from streamctl.errors import ExitCode, NotFound
 
@@ -46,7 +46,7 @@ def plan_undo(area: Area, name: str = "", *, why: str, now: datetime) -> Plan:
             f'entry "{name}" of the journal cannot be undone' if name else "nothing can be undone",
             hint="`streamctl checkpoint journal` lists what was done.",
         )
-    acts = pending.parse_acts(entry.undo.get("acts", []))
+    acts = _acts(area, entry)
     return make_plan(
         verb=UNDO,
         area=area,
@@ -57,6 +57,17 @@ def plan_undo(area: Area, name: str = "", *, why: str, now: datetime) -> Plan:
         obstacles=[*_moved(area, entry, acts), *_gone(acts)],
         facts={"entry": name, "undoes": entry.verb, "done_at": entry.at, "by": entry.who},
     )
+
+
+def _acts(area: Area, entry: Entry) -> tuple[Act, ...]:
+    """What reverses an entry: its own acts, or the pointer where it only moved that."""
+    undo = entry.undo or {}
+    if "generation" not in undo:
+        return pending.parse_acts(undo.get("acts", []))
+    now = area.store.read(generations.POINTER)
+    before = generations.pointer_to(str(undo["generation"]))
+    text = None if now is None else now.decode()
+    return (Put(name=generations.POINTER, before=text, after=before),)
 
 
 def last_standing(entries: Iterable[tuple[str, Entry]]) -> str:
@@ -80,10 +91,15 @@ def _step(area: Area, act: Act, verb: str) -> Step:
 
 
 def _moved(area: Area, entry: Entry, acts: tuple[Act, ...]) -> Iterable[Obstacle]:
-    if fingerprint_of(area, acts) != entry.after.get("fingerprint"):
+    if "generation" in (entry.undo or {}):
+        current = generations.current(area.store)
+        same = current is not None and current.name == entry.after.get("generation")
+    else:
+        same = fingerprint_of(area, acts) == entry.after.get("fingerprint")
+    if not same:
         yield Obstacle(
             code="moved-since",
-            message=f"{entry.before.get('subject')} has changed since {entry.verb}",
+            message=f"{entry.before.get('subject', 'the pointer')} has changed since {entry.verb}",
             hint="A later change is undone first; batches that ran since cannot be kept apart. "
             "`streamctl checkpoint journal` lists what was done.",
             exit_code=ExitCode.REFUSED,

@@ -220,6 +220,26 @@ def test_undo_takes_the_changes_back_one_by_one(tmp_path: Path) -> None:
     assert verbs == ["rotate", "rotate", "undo", "undo", "undo", "undo"]
 
 
+def test_a_promotion_is_undone_by_its_pointer(tmp_path: Path) -> None:
+    """Other commands journal only which generation was current before."""
+    area = location(tmp_path / "at")
+    run(area, rotate(area, starting={"t": {0: 1}}))
+    entry = journal.Entry(
+        at=NOW.replace(year=2099),
+        who="x",
+        verb="promote",
+        why="x",
+        before={"generation": "0001"},
+        after={"generation": "0002"},
+        undo={"generation": "0001"},
+    )
+    journal.record(area.store, entry, name="20990101-promote")
+    undo(area)
+    assert generations.current(area.store).name == "0001"  # type: ignore[union-attr]
+    with pytest.raises(Refused, match="the pointer has changed since promote"):
+        undo(area, "20990101-promote")
+
+
 def test_a_plan_is_the_same_after_a_file(tmp_path: Path) -> None:
     """What `apply` reads is what `--plan` wrote; and once something moved it is refused."""
     area = location(tmp_path / "at")

@@ -18,7 +18,8 @@ from streamctl.errors import ExitCode, SettingsInvalid
 from streamctl.kafka.model import Record
 from streamctl.reports import Verdict
 from streamctl.resilience.dead_letter import read_origin
-from tests.unit.change.helpers import NOW, bare, digest, run, sink_of, small, undo
+from tests.goldens import cases
+from tests.unit.change.helpers import NOW, bare, copy_golden, digest, run, sink_of, small, undo
 
 
 def skip(target: Target, end: int, *, partition: int = 0, topic: str = "", **more: Any) -> Plan:
@@ -47,6 +48,21 @@ def test_the_next_batch_begins_after_the_records(tmp_path: Path, end: int, plann
     assert ends(path, 3) == {"t": {0: end, 1: 20}}
     assert ends(path, 4) == {"t": {0: planned, 1: 25}}
     assert verify(Checkpoint.open(str(path))).verdict is Verdict.OK
+    undo(target.area, report.entry)
+    assert digest(path) == before
+
+
+@pytest.mark.parametrize(("version", "name"), [c for c in cases() if "kafka" in c[0]])
+def test_skip_and_undo_on_every_kafka_golden(tmp_path: Path, version: str, name: str) -> None:
+    """It still starts, and comes back to the last byte and time."""
+    path = copy_golden(version, name, tmp_path / "checkpoint")
+    before = digest(path)
+    target = bare(path)
+    entry = Checkpoint.open(str(path)).position().committed
+    read = sorted(topic for source in entry for topic in source.kafka or {})
+    verdict = verify(Checkpoint.open(str(path))).verdict
+    report = run(target.area, skip(target, 1000, topic=read[0]), accept=("accept-findings",))
+    assert verify(Checkpoint.open(str(path))).verdict is verdict
     undo(target.area, report.entry)
     assert digest(path) == before
 
