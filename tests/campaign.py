@@ -19,7 +19,7 @@ from typing import Any
 from streamctl.kafka.client import Broker
 from streamctl.rundir import Observed
 from streamctl.sandbox import lifecycle as sandbox
-from tests import accounting, rewinds, sinks
+from tests import accounting, drains, rewinds, sinks
 from tests.harness import Project, until
 
 TOPIC = "device-telemetry"
@@ -158,7 +158,7 @@ def kills(ground: Field, *, count: int, chance: random.Random) -> Result:
 
 
 CAMPAIGNS = {"stops": stops, "kills": kills}
-ALONE = {"rewinds": rewinds.campaign, "sinks": sinks.campaign}
+ALONE = {"rewinds": rewinds.campaign, "sinks": sinks.campaign, "drains": drains.campaign}
 """Campaigns that need no broker and no project."""
 
 

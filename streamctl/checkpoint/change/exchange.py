@@ -126,6 +126,8 @@ def reverse(exchanges: Sequence[Exchange]) -> None:
 def _untouched(exchange: Exchange) -> bool:
     found = side(exchange)
     if found is Side.BETWEEN:
+        if inode(exchange.place) is not None:
+            os.rename(exchange.place, exchange.slot)  # noqa: PTH104
         os.rename(exchange.slot + _ASIDE, exchange.place)  # noqa: PTH104
     return found is not Side.AFTER
 
