@@ -23,6 +23,12 @@ class ExitCode(IntEnum):
     REFUSED = 14
     PARTLY_DONE = 15
     DEADLINE_PASSED = 16
+    WOULD_NOT_START = 20
+    NOT_EMPTY = 21
+    OUTSIDE_RETENTION = 22
+    TOPIC_MADE_ANEW = 23
+    NO_SPACE = 24
+    PROTECTED = 25
     INTERRUPTED = 130
 
 
@@ -38,6 +44,12 @@ EXIT_MEANINGS: dict[ExitCode, str] = {
     ExitCode.REFUSED: "refused by a guard",
     ExitCode.PARTLY_DONE: "partly done, can be resumed",
     ExitCode.DEADLINE_PASSED: "deadline passed",
+    ExitCode.WOULD_NOT_START: "refused: the checkpoint would not start, or not rightly",
+    ExitCode.NOT_EMPTY: "refused: the place is not empty",
+    ExitCode.OUTSIDE_RETENTION: "refused: Kafka no longer has records that would be read",
+    ExitCode.TOPIC_MADE_ANEW: "refused: the topic was made anew, its offsets mean other records",
+    ExitCode.NO_SPACE: "refused: not enough disk space",
+    ExitCode.PROTECTED: "refused: the context is protected",
     ExitCode.INTERRUPTED: "interrupted",
 }
 

@@ -19,7 +19,7 @@ from typing import Any
 from streamctl.kafka.client import Broker
 from streamctl.rundir import Observed
 from streamctl.sandbox import lifecycle as sandbox
-from tests import accounting
+from tests import accounting, drains, rewinds, sinks
 from tests.harness import Project, until
 
 TOPIC = "device-telemetry"
@@ -158,6 +158,8 @@ def kills(ground: Field, *, count: int, chance: random.Random) -> Result:
 
 
 CAMPAIGNS = {"stops": stops, "kills": kills}
+ALONE = {"rewinds": rewinds.campaign, "sinks": sinks.campaign, "drains": drains.campaign}
+"""Campaigns that need no broker and no project."""
 
 
 def say(text: str) -> None:
@@ -167,23 +169,30 @@ def say(text: str) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="scripts/campaign", description=__doc__)
-    parser.add_argument("name", choices=CAMPAIGNS)
+    parser.add_argument("name", choices=[*CAMPAIGNS, *ALONE])
     parser.add_argument("--count", type=int, default=10)
     parser.add_argument("--records", type=int, default=100_000)
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))
     arguments = parser.parse_args()
     say(f"campaign {arguments.name}, seed {arguments.seed}")
     with tempfile.TemporaryDirectory(prefix="streamctl-campaign-") as place:
-        ground = Field(Path(place), records=arguments.records, seed=arguments.seed)
-        try:
-            campaign = CAMPAIGNS[arguments.name]
-            result = campaign(ground, count=arguments.count, chance=random.Random(arguments.seed))
-        finally:
-            ground.close()
+        result = _run(arguments, Path(place))
     figures = {"campaign": arguments.name, "seed": arguments.seed} | result.figures
     sys.stdout.write(json.dumps(figures | {"wrong": result.wrong}, indent=1) + "\n")
     say("Analysis invalid!" if result.wrong else "Everything looks good!")
     return 3 if result.wrong else 0
+
+
+def _run(arguments: argparse.Namespace, place: Path) -> Result:
+    chance = random.Random(arguments.seed)
+    if arguments.name in ALONE:
+        figures, wrong = ALONE[arguments.name](place, count=arguments.count, chance=chance)
+        return Result(figures=figures, wrong=wrong)
+    ground = Field(place, records=arguments.records, seed=arguments.seed)
+    try:
+        return CAMPAIGNS[arguments.name](ground, count=arguments.count, chance=chance)
+    finally:
+        ground.close()
 
 
 if __name__ == "__main__":

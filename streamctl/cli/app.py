@@ -50,7 +50,10 @@ class Root(LazyGroup):
             _CHECKPOINTS,
         ),
         Entry(
-            "checkpoint", "checkpoint", "Read any Spark checkpoint, without Spark.", _CHECKPOINTS
+            "checkpoint",
+            "checkpoint",
+            "Read and change any Spark checkpoint, without Spark.",
+            _CHECKPOINTS,
         ),
         Entry(
             "reprocess",

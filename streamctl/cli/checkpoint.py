@@ -1,4 +1,4 @@
-"""`streamctl checkpoint`: read any Spark checkpoint without Spark."""
+"""`streamctl checkpoint`: read any Spark checkpoint without Spark, and change it (`change.py`)."""
 
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from streamctl.cli import change
 from streamctl.cli.checkpoint_views import (
     diff_view,
     history_view,
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
     from streamctl.checkpoint.verify.findings import Finding
 
 app = typer.Typer(
-    name="checkpoint", help="Read any Spark checkpoint, without Spark.", no_args_is_help=True
+    name="checkpoint",
+    help="Read and change any Spark checkpoint, without Spark.",
+    no_args_is_help=True,
 )
 
 _Path = Annotated[
@@ -168,3 +171,6 @@ def _side(text: str) -> tuple[str, int | None]:
     if at and batch.isdecimal():
         return path, int(batch)
     return ("", int(text)) if text.isdecimal() else (text, None)
+
+
+change.register(app)

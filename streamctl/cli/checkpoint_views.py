@@ -35,7 +35,7 @@ def inspect_view(report: "InspectReport") -> View:
             f"offsets {report.offset_log_version}, commits {report.commit_log_version}",
         ),
         ("state format", _or(report.state_format_version, "no state")),
-        ("growth per batch", _bytes(report.growth_bytes_per_batch)),
+        ("growth per batch", size_text(report.growth_bytes_per_batch)),
         ("rewind", _rewind(report)),
         ("calls", report.filesystem_calls),
         *(("unknown", line) for line in report.unknown),
@@ -80,7 +80,7 @@ def inspect_view(report: "InspectReport") -> View:
         ),
         Table(
             columns=("files", "number", "size"),
-            rows=[(kind.kind, kind.files, _bytes(kind.size_bytes)) for kind in report.files],
+            rows=[(kind.kind, kind.files, size_text(kind.size_bytes)) for kind in report.files],
             right=frozenset({1, 2}),
         ),
         Table(columns=("pinned setting", "value"), rows=sorted(report.conf.items())),
@@ -94,7 +94,7 @@ def _operator(item: "OperatorReport") -> tuple[object, ...]:
         item.provider,
         ", ".join(item.stores),
         item.partitions,
-        _bytes(item.size_bytes),
+        size_text(item.size_bytes),
         item.skew,
         "not counted" if item.keys is None else item.keys,
     )
@@ -107,7 +107,7 @@ def _partitions(report: "InspectReport") -> list[tuple[object, ...]]:
         for part in item.partition_states:
             if part.keys_at_version is not None:
                 versions = f"{part.oldest_version} to {part.newest_version}"
-                size, keys = _bytes(part.size_bytes), _or(part.keys, "unknown")
+                size, keys = size_text(part.size_bytes), _or(part.keys, "unknown")
                 row = (item.operator_id, part.partition, part.store, versions, size, keys)
                 rows.append((*row, part.keys_at_version))
     return rows
@@ -200,7 +200,7 @@ def seal_view(report: "SealReport") -> View:
         ("query id", report.query_id or "unknown"),
         ("files", report.files),
         ("new", report.added),
-        ("size", _bytes(report.size_bytes)),
+        ("size", size_text(report.size_bytes)),
     ]
     return [Facts(rows=rows)]
 
@@ -265,7 +265,8 @@ def _span(seconds: float | None) -> str:
     return ("-" if seconds < 0 else "") + " ".join(parts[:2])
 
 
-def _bytes(size: int | None) -> str:
+def size_text(size: int | None) -> str:
+    """Bytes in the unit that suits them; nothing for None."""
     if size is None:
         return ""
     value, unit = float(size), 0

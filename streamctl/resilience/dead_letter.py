@@ -56,6 +56,20 @@ def read_origin(headers: Iterable[tuple[str, bytes | None]]) -> Origin | None:
         return None
 
 
+def headers_of(origin: Origin) -> list[tuple[str, bytes]]:
+    """The headers that `read_origin` reads."""
+    text = {
+        TOPIC: origin.topic,
+        PARTITION: str(origin.partition),
+        OFFSET: str(origin.offset),
+        TIMESTAMP: str(origin.timestamp_ms),
+        REASONS: json.dumps(list(origin.reasons)),
+        JOB: origin.job,
+        RUN: origin.run,
+    }
+    return [(name, value.encode()) for name, value in text.items()]
+
+
 def without_origin(headers: Iterable[tuple[str, bytes | None]]) -> list[tuple[str, bytes | None]]:
     """The headers that the record had before it became a dead letter."""
     return [(name, value) for name, value in headers if not name.startswith(PREFIX)]

@@ -62,6 +62,13 @@ class CheckpointSettings(Section):
     lease_seconds: PositiveFloat = Field(
         30, description="a lease not renewed for so long may be taken over"
     )
+    protected: bool = Field(False, description="changes need `--accept-protected`")
+    trash_days: PositiveFloat = Field(
+        7, description="how long what was removed can be brought back"
+    )
+    keep_generations: PositiveInt = Field(
+        3, description="old generations that `checkpoint prune` keeps"
+    )
     generation: str = Field("", description="run in this generation, not in the current one")
 
 

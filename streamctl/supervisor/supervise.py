@@ -12,6 +12,7 @@ from functools import partial
 from types import FrameType
 from typing import Any, TextIO
 
+from streamctl.checkpoint.change import apply as changes
 from streamctl.checkpoint.location import journal, lease
 from streamctl.checkpoint.location.lease import Lease, LeaseLost
 from streamctl.checkpoint.location.store import StorageFailed, Store
@@ -329,6 +330,8 @@ class Supervisor:
         if dead:
             self._log.event("WARN", f"took over the lease of {dead.describe()}")
             self._journal(store, "take over lease", f"its owner, {dead.describe()}, is dead")
+        if not self._settings.checkpoint.generation and (done := changes.recover_at(store.url)):
+            self._log.event("WARN", f"finished an interrupted {done.verb} of {done.who}")
 
     def _renew(self, driver_pid: int | None, *, at_once: bool = False) -> None:
         """Renew at a third of the lease's length; a store that fails has until the lease ends."""

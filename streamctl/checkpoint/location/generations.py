@@ -20,6 +20,7 @@ from streamctl.errors import Malformed, NotFound
 from streamctl.reports import as_json
 
 _OURS = "_streamctl"
+POINTER = f"{_OURS}/current.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +57,7 @@ def current(store: Store) -> Generation | None:
     Raises:
         Malformed: the pointer or the record is damaged.
     """
-    pointer = store.read(f"{_OURS}/current.json")
+    pointer = store.read(POINTER)
     if pointer is None:
         return None
     try:
@@ -115,13 +116,26 @@ def add(store: Store, generation: Generation) -> None:
 
 def record(store: Store, generation: Generation) -> None:
     """Write the record of a generation, without making it the current one."""
-    text = json.dumps(as_json(generation), indent=1)
-    store.replace(_record(generation.name), text.encode())
+    name, text = next(iter(files(generation).items()))
+    store.replace(name, text.encode())
 
 
 def point(store: Store, name: str) -> None:
     """Let the next start use a generation that is recorded."""
-    store.replace(f"{_OURS}/current.json", json.dumps({"generation": name}).encode())
+    store.replace(POINTER, pointer_to(name).encode())
+
+
+def files(generation: Generation) -> dict[str, str]:
+    """What records a generation and points to it, in the order of writing."""
+    return {
+        _record(generation.name): json.dumps(as_json(generation), indent=1),
+        POINTER: pointer_to(generation.name),
+    }
+
+
+def pointer_to(name: str) -> str:
+    """The text of the pointer to a generation."""
+    return json.dumps({"generation": name})
 
 
 def queries(store: Store, generation: str) -> list[str]:

@@ -38,20 +38,33 @@ class Entry:
     undo: dict[str, Any] | None = None
 
 
-def record(store: Store, entry: Entry) -> None:
-    """Write the entry."""
+def record(store: Store, entry: Entry, *, name: str = "") -> None:
+    """Write the entry.
+
+    Args:
+        store: the checkpoint location.
+        entry: what was done.
+        name: of the entry, to write the same one again after an interruption; "" makes one.
+    """
     moment = entry.at.strftime("%Y%m%dT%H%M%S.%f")
-    name = f"{_FOLDER}/{moment}-{entry.verb.replace(' ', '-')}-{uuid.uuid4().hex[:8]}.json"
-    store.replace(name, json.dumps(as_json(entry), indent=1).encode())
+    name = name or f"{moment}-{entry.verb.replace(' ', '-')}-{uuid.uuid4().hex[:8]}"
+    store.replace(f"{_FOLDER}/{name}.json", json.dumps(as_json(entry), indent=1).encode())
 
 
 def entries(store: Store) -> Iterator[Entry]:
     """All entries, oldest first."""
+    for _, entry in named_entries(store):
+        yield entry
+
+
+def named_entries(store: Store) -> Iterator[tuple[str, Entry]]:
+    """All entries with their names, oldest first."""
     for name in store.names(_FOLDER):
-        data = store.read(f"{_FOLDER}/{name}")
-        if data is not None and name.endswith(".json"):
+        data = store.read(f"{_FOLDER}/{name}") if name.endswith(".json") else None
+        if data is not None:
             fields = json.loads(data)
-            yield Entry(**fields | {"at": datetime.fromisoformat(fields["at"])})
+            entry = Entry(**fields | {"at": datetime.fromisoformat(fields["at"])})
+            yield name.removesuffix(".json"), entry
 
 
 def whoami() -> str:

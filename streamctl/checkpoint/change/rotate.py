@@ -1,0 +1,379 @@
+"""A new generation beside the old: nothing is moved, so the way back is the pointer.
+
+Carried offsets. Each query begins exactly after its own last committed batch, with empty state. A
+query's own position cannot be told by an option of the job, which has one for all its queries. So
+it is written where Spark keeps the offsets that a source began with, `sources/<i>/0`: where there
+is no offset log they win over `startingOffsets`. The format is Spark's
+(`KafkaSourceInitialOffsetWriter`, `KafkaMicroBatchStream.getOrCreateInitialPartitionOffsets`).
+
+A planned batch that was not committed is read again, unless the file sink's log has it already:
+then its output is there, and the new generation begins after it. After a drain (`drain.py`) it is
+the closing batch that counts.
+"""
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from streamctl.checkpoint.change import guards
+from streamctl.checkpoint.change.area import Area
+from streamctl.checkpoint.change.drain import closing_batch
+from streamctl.checkpoint.change.guards import Kafka, Range
+from streamctl.checkpoint.change.plan import Kind, Plan, Step, make_plan
+from streamctl.checkpoint.change.sink_steps import newest_logged
+from streamctl.checkpoint.formats import log
+from streamctl.checkpoint.formats.model import KafkaOffsets, OffsetsEntry
+from streamctl.checkpoint.location import generations
+from streamctl.checkpoint.location.generations import Generation
+from streamctl.checkpoint.tree import layout
+from streamctl.checkpoint.tree.files import local_path
+from streamctl.checkpoint.tree.keys import count_keys
+from streamctl.checkpoint.tree.reader import Checkpoint
+from streamctl.checkpoint.tree.state import Chain, chain, read_operator_metadata, scan
+from streamctl.errors import (
+    CheckpointNotFound,
+    NotFound,
+    StreamctlError,
+    Unsupported,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenState:
+    """What a query's operator holds and a rotation gives up.
+
+    Attributes:
+        keys: groups, windows or rows that were not finished; None when they cannot be counted.
+    """
+
+    query: str
+    operator: str
+    keys: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Carried:
+    """Where one query goes on.
+
+    Attributes:
+        batch_id: the last batch that counts.
+        seeds: `sources/<i>/0` and its text, relative to the checkpoint.
+        positions: the same as offsets.
+    """
+
+    query: str
+    batch_id: int
+    seeds: Mapping[str, str]
+    positions: KafkaOffsets
+
+
+def carried(checkpoint: Checkpoint, *, query: str, sink: str = "") -> Carried:
+    """Where the next generation of a query goes on.
+
+    Args:
+        checkpoint: the old one, at rest.
+        query: its name.
+        sink: output of its file sink; "" for none.
+
+    Raises:
+        CheckpointNotFound: nothing is committed.
+        Unsupported: a source is not Kafka.
+    """
+    ids = checkpoint.log_ids()
+    batch = ids.committed[-1] if ids.committed else None
+    if ids.planned and ids.planned[-1] == newest_logged(sink):
+        batch = ids.planned[-1]
+    closed = closing_batch(checkpoint, ids)
+    if closed is not None and closed in ids.committed:
+        batch = closed
+    if batch is None or batch not in ids.planned:
+        raise CheckpointNotFound(
+            f'query "{query}" has committed nothing',
+            hint="There is no position to carry; `--from` says where to begin.",
+        )
+    entry = checkpoint.offsets(batch)
+    seeds = {
+        f"{layout.SOURCES}/{source_id}/0": log.format_kafka_initial(offsets).decode()
+        for source_id, offsets in _kafka(entry, query)
+    }
+    positions: KafkaOffsets = {}
+    for _, offsets in _kafka(entry, query):
+        lower(positions, offsets)
+    return Carried(query=query, batch_id=batch, seeds=seeds, positions=positions)
+
+
+def _kafka(entry: OffsetsEntry, query: str) -> Iterable[tuple[str, KafkaOffsets]]:
+    for source in entry.sources:
+        offsets = log.source_position(source).kafka
+        if offsets is None:
+            raise Unsupported(
+                f'query "{query}" has a source that is not Kafka: its position cannot be carried',
+                hint="`--from` says where to begin.",
+            )
+        yield source.source_id, offsets
+
+
+def lower(into: KafkaOffsets, offsets: KafkaOffsets) -> None:
+    """Take each partition's lower offset."""
+    for topic, partitions in offsets.items():
+        known = into.setdefault(topic, {})
+        for partition, offset in partitions.items():
+            known[partition] = min(offset, known.get(partition, offset))
+
+
+def open_state(checkpoint: Checkpoint, *, query: str) -> list[OpenState]:
+    """What a query's operators hold: unfinished windows, waiting rows, seen keys."""
+    ids = checkpoint.log_ids()
+    version = ids.committed[-1] + 1 if ids.committed else 0
+    found = []
+    for operator in scan(checkpoint.files):
+        metadata = read_operator_metadata(checkpoint.files, operator)
+        total: int | None = 0
+        for store in operator.stores:
+            keys = _keys(checkpoint, store, version)
+            total = None if total is None or keys is None else total + keys
+        name = metadata.name if metadata else f"operator {operator.operator_id}"
+        found.append(OpenState(query=query, operator=name, keys=total))
+    return found
+
+
+def _keys(checkpoint: Checkpoint, store: Any, version: int) -> int | None:
+    whole = chain(store, version)
+    if not isinstance(whole, Chain):
+        return None
+    try:
+        counted = count_keys(checkpoint.files, store, whole)
+    except (StreamctlError, FileNotFoundError):
+        return None
+    return counted.keys if counted.at_version == version else None
+
+
+def plan_rotate(
+    area: Area,
+    *,
+    job: str,
+    starting: KafkaOffsets | None,
+    topic_ids: Mapping[str, str],
+    sinks: Mapping[str, str],
+    kafka: Kafka | None,
+    why: str,
+    now: datetime,
+) -> Plan:
+    """Plan a new generation.
+
+    Args:
+        area: a location of ours.
+        job: entry of the job that will run it.
+        starting: offsets to begin with; None carries those of the current generation.
+        topic_ids: of the broker now.
+        sinks: query -> output of its file sink.
+        kafka: asked what it still has; None leaves that unknown.
+        why: the operator's reason.
+        now: UTC.
+
+    Raises:
+        CheckpointNotFound: no generation yet, or nothing committed that could be carried.
+        Unsupported: a source is not Kafka.
+        BrokerUnreachable, TopicNotFound: Kafka cannot be asked.
+    """
+    old = _current(area)
+    carry = [
+        carried(checkpoint, query=query, sink=sinks.get(query, ""))
+        for query, checkpoint in (_checkpoints(area, old.name) if starting is None else ())
+    ]
+    positions: KafkaOffsets = {} if starting is None else starting
+    for item in carry:
+        lower(positions, item.positions)
+    if not positions:
+        raise CheckpointNotFound("there is no position to carry", hint="Give --from.")
+    new = Generation(
+        name=generations.next_name(area.store),
+        created_at=now,
+        job=job,
+        starting_offsets=json.dumps(
+            {topic: {str(p): o for p, o in parts.items()} for topic, parts in positions.items()}
+        ),
+        topic_ids=dict(topic_ids) or old.topic_ids,
+        why=why or "rotate",
+    )
+    ranges, obstacles = guards.ask(_at(positions), kafka)
+    changed = guards.same_topics(old.topic_ids, kafka) if starting is None else []
+    given_up = [
+        state
+        for query, checkpoint in _checkpoints(area, old.name)
+        for state in open_state(checkpoint, query=query)
+    ]
+    return make_plan(
+        verb="rotate",
+        area=area,
+        subject=f"generation {new.name} after {old.name}",
+        why=why,
+        now=now,
+        steps=_steps(area, new, carry),
+        obstacles=[*obstacles, *changed],
+        facts={
+            "generation": new.name,
+            "before": old.name,
+            "carried": [{"query": item.query, "batch_id": item.batch_id} for item in carry],
+            "starts": ranges,
+            "open_state": given_up,
+        },
+        notes=tuple(_notes(old, given_up, kafka)),
+    )
+
+
+def _at(positions: KafkaOffsets) -> list[Range]:
+    return [
+        Range(
+            topic=topic,
+            partition=partition,
+            start=offset,
+            end=offset,
+            records=0,
+            available_records=None,
+        )
+        for topic, partitions in sorted(positions.items())
+        for partition, offset in sorted(partitions.items())
+    ]
+
+
+def _steps(area: Area, new: Generation, carry: list[Carried]) -> list[Step]:
+    """Seeds and record first; the pointer is the switch."""
+    written = {f"{item.query}/{path}": text for item in carry for path, text in item.seeds.items()}
+    place = area.store.at(new.name)
+    reason = "each query goes on where the old one stopped"
+    steps = []
+    if area.store.is_local and written:
+        steps.append(Step(kind=Kind.CREATE, place=place, reason=reason, written=written))
+    else:
+        steps += [
+            Step(kind=Kind.WRITE, place=f"{place}/{path}", reason=reason, written={"": text})
+            for path, text in written.items()
+        ]
+    reasons = ("the new generation", "the next start uses it")
+    for (name, text), why in zip(generations.files(new).items(), reasons, strict=True):
+        step = Step(kind=Kind.WRITE, place=area.store.at(name), reason=why, written={"": text})
+        steps.append(step)
+    return steps
+
+
+def _notes(old: Generation, given_up: list[OpenState], kafka: Kafka | None) -> Iterable[str]:
+    yield f"Generation {old.name} stays as it is: `streamctl checkpoint rotate --back`."
+    for state in given_up:
+        if state.keys != 0:
+            count = "an unknown number of" if state.keys is None else state.keys
+            yield f"{state.query}: {count} open groups of {state.operator} are given up."
+    if kafka is None:
+        yield "Kafka was not asked: whether it still has the records is not known."
+
+
+def _current(area: Area) -> Generation:
+    generation = generations.current(area.store) if area.has_generations else None
+    if generation is None:
+        raise CheckpointNotFound(
+            f'no generation is current in "{area.location}"', hint="`streamctl start` makes one."
+        )
+    return generation
+
+
+def _checkpoints(area: Area, generation: str) -> list[tuple[str, Checkpoint]]:
+    found = []
+    for query in generations.queries(area.store, generation):
+        place = f"{area.location.rstrip('/')}/{generation}/{query}"
+        try:
+            found.append((query, Checkpoint.open(place)))
+        except CheckpointNotFound:
+            continue  # made, and ended before its first file
+    return found
+
+
+class NoGenerationBefore(NotFound):
+    """There is no way back."""
+
+
+def plan_back(area: Area, *, why: str, now: datetime) -> Plan:
+    """Plan to point to the generation before the current one.
+
+    Raises:
+        CheckpointNotFound: no generation yet.
+        NoGenerationBefore: the current one is the first, or the others were pruned.
+    """
+    old = _current(area)
+    before = [name for name in generations.recorded(area.store) if int(name) < int(old.name)]
+    there = [name for name in before if generations.queries(area.store, name)]
+    if not there:
+        raise NoGenerationBefore(
+            f"there is no generation before {old.name}",
+            hint="`streamctl checkpoint journal` tells what became of it.",
+        )
+    to = there[-1]
+    pointer = Step(
+        kind=Kind.WRITE,
+        place=area.store.at(generations.POINTER),
+        reason="the next start uses it",
+        written={"": generations.pointer_to(to)},
+    )
+    return make_plan(
+        verb="rotate back",
+        area=area,
+        subject=f"generation {to} instead of {old.name}",
+        why=why,
+        now=now,
+        steps=[pointer],
+        facts={"generation": to, "before": old.name},
+        notes=(
+            f"What generation {old.name} has read is read again, into the output of {to}.",
+            f"Generation {old.name} stays as it is.",
+        ),
+    )
+
+
+def plan_rotate_bare(
+    area: Area, *, kafka: Kafka | None, why: str, now: datetime, sink: str = ""
+) -> Plan:
+    """Plan to empty a checkpoint that Spark alone made, but for the offsets where it goes on.
+
+    Args:
+        area: of the checkpoint.
+        kafka: asked what it still has; None leaves that unknown.
+        why: the operator's reason.
+        now: UTC.
+        sink: output directory that the file sink will have, a new one; "" when none is known.
+
+    Raises:
+        CheckpointNotFound: nothing committed.
+        Unsupported: a source is not Kafka, or the checkpoint is on an object store.
+    """
+    path = local_path(area.location)
+    if path is None:
+        raise Unsupported(f'"{area.location}" is on an object store, which has no rename')
+    checkpoint = Checkpoint.open(path)
+    name = os.path.basename(path)  # noqa: PTH119
+    item = carried(checkpoint, query=name)
+    ranges, obstacles = guards.ask(_at(item.positions), kafka)
+    given_up = open_state(checkpoint, query=name)
+    return make_plan(
+        verb="rotate",
+        area=area,
+        subject=path,
+        why=why,
+        now=now,
+        steps=[
+            Step(
+                kind=Kind.CREATE,
+                place=path,
+                reason="empty, but for the offsets where it goes on",
+                written=item.seeds,
+            )
+        ],
+        obstacles=[*obstacles, *guards.sink_is_new(sink)],
+        facts={
+            "carried": [{"query": item.query, "batch_id": item.batch_id}],
+            "starts": ranges,
+            "open_state": given_up,
+        },
+        notes=("The old checkpoint is in the trash: `streamctl checkpoint undo` brings it back.",),
+    )
