@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from streamctl.cli import change
+from streamctl.cli import backup, change
 from streamctl.cli.checkpoint_views import (
     diff_view,
     history_view,
@@ -173,4 +173,5 @@ def _side(text: str) -> tuple[str, int | None]:
     return ("", int(text)) if text.isdecimal() else (text, None)
 
 
+backup.register(app)
 change.register(app)
