@@ -170,6 +170,8 @@ class Place:
         self.root = memory / "place"
         self._case = case
         self.fresh()
+        command(case, self.root)  # so that no child imports what its parent has
+        self.fresh()
         self.old = digest(self.root)
         self.points = run_forked(lambda: command(case, self.root), roots=[self.root])
         assert not self.points.error, self.points.traceback
