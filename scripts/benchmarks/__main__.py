@@ -13,6 +13,7 @@ from scripts.benchmarks import (
     catch_up,
     checkpoint_inspect,
     cli,
+    lag,
     produce,
     recovery,
     reprocess,
@@ -31,6 +32,7 @@ BENCHMARKS = {
     "produce": produce.run,
     "cli": cli.run,
     "inspect": checkpoint_inspect.run,
+    "lag": lag.run,
 }
 
 

@@ -14,11 +14,11 @@ from pathlib import Path
 
 from scripts.benchmarks.compare import Goal, Result, alternate, tell
 from scripts.benchmarks.stage import PARTITIONS, REPOSITORY, Stage, run_ours
-from streamctl.jars import KAFKA_VERSION, JarSet, cache_directory, resolve
-from streamctl.java import find_java
+from streamctl.jars import cache_directory
 from streamctl.produce.mix import Mix
 from streamctl.produce.run import wall_clock
 from streamctl.produce.telemetry import Telemetry
+from tests import kafka_tools
 
 RECORDS = 1_000_000
 KHAOS_SECONDS = 10
@@ -74,9 +74,7 @@ def ours(stage: Stage) -> dict[str, float]:
 def perf_test(stage: Stage, payloads: Path) -> dict[str, float]:
     """The tool behind `kafka-producer-perf-test.sh`, with the heap and collector of that script."""
     with _topic(stage, RECORDS) as topic:
-        command = [str(find_java().executable), "-Xmx512m", "-server", "-XX:+UseG1GC"]
-        command += ["-cp", ":".join(map(str, _tool_jars()))]
-        command += ["org.apache.kafka.tools.ProducerPerformance", "--topic", topic]
+        command = kafka_tools.command("ProducerPerformance", "--topic", topic)
         command += ["--bootstrap-server", stage.servers, "--num-records", str(RECORDS)]
         command += ["--throughput", "-1", "--payload-file", str(payloads), "--command-property"]
         command += [f"acks={ACKS}", f"linger.ms={LINGER_MS}", f"batch.size={BATCH_BYTES}"]
@@ -130,12 +128,6 @@ def khaos() -> Path:
         _output([uv, "venv", "--clear", "--quiet", str(place)])
         _output([uv, "pip", "install", "--quiet", "--python", str(place / "bin/python"), KHAOS])
     return program
-
-
-@cache
-def _tool_jars() -> list[Path]:
-    coordinates = (f"org.apache.kafka:kafka-tools:{KAFKA_VERSION}",)
-    return resolve(JarSet(name=f"kafka-tools-{KAFKA_VERSION}", coordinates=coordinates))
 
 
 def _telemetry(count: int) -> list[bytes]:

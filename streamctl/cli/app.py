@@ -38,6 +38,12 @@ class Root(LazyGroup):
         ),
         Entry("logs", "job", "Print the log of supervisor, driver and Spark.", _JOB),
         Entry(
+            "lag",
+            "lag",
+            "Say how far the job is behind Kafka, up or down, from its checkpoint.",
+            _JOB,
+        ),
+        Entry(
             "explain",
             "explain",
             "Explain a finding, an exit code, a Spark condition, or those in a log.",

@@ -18,14 +18,14 @@ from streamctl.kafka.model import Record, TopicReport
 from streamctl.kafka.options import to_librdkafka
 
 if TYPE_CHECKING:
-    from confluent_kafka import KafkaError, Producer
+    from confluent_kafka import Consumer, KafkaError, Producer
     from confluent_kafka.admin import AdminClient
 
 LOGGER = logging.getLogger("streamctl.kafka")
 LOGGER.addHandler(logging.NullHandler())
 _PARTITIONS_PER_REQUEST = 300
 """One list_offsets of 10 000 partitions takes seconds, in chunks of a few hundred half a second."""
-_UNREACHABLE = {
+UNREACHABLE = {
     "_TRANSPORT", "_ALL_BROKERS_DOWN", "_TIMED_OUT", "_RESOLVE", "_AUTHENTICATION", "_SSL",
     "REQUEST_TIMED_OUT", "_MSG_TIMED_OUT", "NETWORK_EXCEPTION", "BROKER_NOT_AVAILABLE",
     "_TIMED_OUT_QUEUE", "_WAIT_COORD", "SASL_AUTHENTICATION_FAILED",
@@ -33,6 +33,7 @@ _UNREACHABLE = {
 _LEADERSHIP = {
     "NOT_LEADER_FOR_PARTITION", "LEADER_NOT_AVAILABLE", "FENCED_LEADER_EPOCH",
     "UNKNOWN_LEADER_EPOCH", "OFFSET_NOT_AVAILABLE", "PREFERRED_LEADER_NOT_AVAILABLE",
+    "NOT_COORDINATOR", "COORDINATOR_NOT_AVAILABLE", "COORDINATOR_LOAD_IN_PROGRESS",
 }  # fmt: skip
 
 
@@ -80,8 +81,8 @@ class Broker:
         Raises:
             BrokerUnreachable: no answer within the timeout.
         """
-        future = self._admin().describe_cluster(request_timeout=self.timeout_seconds)
-        return len(self._result(future).nodes)
+        future = self.admin().describe_cluster(request_timeout=self.timeout_seconds)
+        return len(self.result(future).nodes)
 
     def topic(self, name: str) -> TopicReport:
         """Describe a topic.
@@ -92,10 +93,10 @@ class Broker:
         """
         from confluent_kafka import TopicCollection
 
-        futures = self._admin().describe_topics(
+        futures = self.admin().describe_topics(
             TopicCollection([name]), request_timeout=self.timeout_seconds
         )
-        return _as_report(self._result(futures[name], topic=name))
+        return _as_report(self.result(futures[name], topic=name))
 
     def topics(self) -> tuple[TopicReport, ...]:
         """Describe all topics but Kafka's own, sorted by name.
@@ -106,16 +107,16 @@ class Broker:
         from confluent_kafka import KafkaException, TopicCollection
 
         try:
-            names = self._admin().list_topics(timeout=self.timeout_seconds).topics
+            names = self.admin().list_topics(timeout=self.timeout_seconds).topics
         except KafkaException as error:
-            raise self._translate(error.args[0], "") from None
+            raise self.translate(error.args[0], "") from None
         wanted = sorted(name for name in names if not name.startswith("__"))
         if not wanted:
             return ()
-        futures = self._admin().describe_topics(
+        futures = self.admin().describe_topics(
             TopicCollection(wanted), request_timeout=self.timeout_seconds
         )
-        return tuple(_as_report(self._result(futures[name], topic=name)) for name in wanted)
+        return tuple(_as_report(self.result(futures[name], topic=name)) for name in wanted)
 
     def watermarks(self, topic: str) -> dict[int, tuple[int, int]]:
         """Return partition -> (log start offset, log end offset).
@@ -157,9 +158,9 @@ class Broker:
         from confluent_kafka.admin import NewTopic
 
         wanted = NewTopic(name, partitions, replication, config=dict(config or {}))
-        futures = self._admin().create_topics([wanted], request_timeout=self.timeout_seconds)
+        futures = self.admin().create_topics([wanted], request_timeout=self.timeout_seconds)
         try:
-            self._result(futures[name], topic=name)
+            self.result(futures[name], topic=name)
         except _AlreadyThere:
             return False
         self._wait_until(lambda: not self.topic(name).leaderless, topic=name)
@@ -170,8 +171,8 @@ class Broker:
 
         Raises: as `topic`.
         """
-        futures = self._admin().delete_topics([name], request_timeout=self.timeout_seconds)
-        self._result(futures[name], topic=name)
+        futures = self.admin().delete_topics([name], request_timeout=self.timeout_seconds)
+        self.result(futures[name], topic=name)
         self._wait_until(lambda: self._is_gone(name), topic=name)
 
     def delete_records(self, topic: str, before: Mapping[int, int]) -> dict[int, int]:
@@ -186,9 +187,9 @@ class Broker:
         from confluent_kafka import TopicPartition
 
         wanted = [TopicPartition(topic, p, offset) for p, offset in before.items()]
-        futures = self._admin().delete_records(wanted, request_timeout=self.timeout_seconds)
+        futures = self.admin().delete_records(wanted, request_timeout=self.timeout_seconds)
         return {
-            partition.partition: self._result(future, topic=topic).low_watermark
+            partition.partition: self.result(future, topic=topic).low_watermark
             for partition, future in futures.items()
         }
 
@@ -200,36 +201,31 @@ class Broker:
             BrokerUnreachable: no record for the time of the timeout.
             StreamctlError: `start` is no longer, or not yet, in the log.
         """
-        from confluent_kafka import Consumer, TopicPartition
+        from streamctl.kafka.records import read
 
-        consumer = Consumer(
-            {
-                **self._callbacks(),
-                "group.id": "streamctl-reader",
-                "enable.auto.commit": False,
-                "enable.partition.eof": True,
-                "auto.offset.reset": "error",
-            },
-            logger=LOGGER,
-        )
+        return read(self, topic, partition, start, end)
+
+    def consumer(self, config: Mapping[str, Any] | None = None) -> "Consumer":
+        """Build a consumer that commits nothing and fails where an offset is not there.
+
+        Args:
+            config: librdkafka's names, over those of the connection.
+
+        Raises:
+            SettingsInvalid: an unknown name or a value out of range.
+        """
+        from confluent_kafka import Consumer, KafkaException
+
+        base = {
+            "group.id": "streamctl-reader",
+            "enable.auto.commit": False,
+            "enable.partition.eof": True,
+            "auto.offset.reset": "error",
+        }
         try:
-            consumer.assign([TopicPartition(topic, partition, start)])
-            position, deadline = start, time.monotonic() + self.timeout_seconds
-            while position < end:
-                messages: list[Any] = consumer.consume(1000, timeout=0.2)
-                for message in messages:
-                    if message.error() is not None:
-                        position = max(position, self._end_of(message, topic))
-                        continue
-                    position = message.offset() + 1
-                    deadline = time.monotonic() + self.timeout_seconds
-                    if position > end:
-                        return
-                    yield _as_record(message)
-                if position < end and time.monotonic() > deadline:
-                    raise self._unreachable("no record arrived in time")
-        finally:
-            consumer.close()
+            return Consumer({**self._callbacks(), **base, **(config or {})}, logger=LOGGER)
+        except KafkaException as error:
+            raise SettingsInvalid(f"the Kafka client says: {error.args[0].str()}") from error
 
     def producer(self, config: Mapping[str, Any]) -> "Producer":
         """Build a producer for this cluster.
@@ -247,7 +243,8 @@ class Broker:
         except KafkaException as error:
             raise SettingsInvalid(f"the Kafka client says: {error.args[0].str()}") from error
 
-    def _admin(self) -> "AdminClient":
+    def admin(self) -> "AdminClient":
+        """The admin client, made on first use. Give its futures to `result`."""
         if self._admin_client is None:
             from confluent_kafka import KafkaException
             from confluent_kafka.admin import AdminClient
@@ -277,12 +274,12 @@ class Broker:
             waiting = [self._ask_offsets(topic, partitions, spec) for spec in specs]
             try:
                 return [answer() for answer in waiting]
-            except _Transient:
+            except TryAgain:
                 if time.monotonic() > deadline:
                     raise
             time.sleep(0.05)
             with suppress(Exception):
-                self._admin().list_topics(topic, timeout=1)
+                self.admin().list_topics(topic, timeout=1)
 
     def _ask_offsets(
         self, topic: str, partitions: Sequence[int], spec: Any
@@ -294,24 +291,25 @@ class Broker:
         for first in range(0, len(partitions), _PARTITIONS_PER_REQUEST):
             chunk = partitions[first : first + _PARTITIONS_PER_REQUEST]
             asked = {TopicPartition(topic, p): spec for p in chunk}
-            futures |= self._admin().list_offsets(asked, request_timeout=self.timeout_seconds)
+            futures |= self.admin().list_offsets(asked, request_timeout=self.timeout_seconds)
         return lambda: {
-            partition.partition: self._result(future, topic=topic)
+            partition.partition: self.result(future, topic=topic)
             for partition, future in futures.items()
         }
 
-    def _result(self, future: Any, *, topic: str = "") -> Any:
+    def result(self, future: Any, *, topic: str = "") -> Any:
         """Wait for an answer, and turn the client's error into ours."""
         from confluent_kafka import KafkaException
 
         try:
             return future.result(timeout=self.timeout_seconds + 1)
         except TimeoutError:
-            raise self._unreachable("timed out") from None
+            raise self.unreachable("timed out") from None
         except KafkaException as error:
-            raise self._translate(error.args[0], topic) from None
+            raise self.translate(error.args[0], topic) from None
 
-    def _translate(self, error: "KafkaError", topic: str) -> StreamctlError:
+    def translate(self, error: "KafkaError", topic: str) -> StreamctlError:
+        """Turn the client's error into ours."""
         name = error.name()
         if name in {"UNKNOWN_TOPIC_OR_PART", "_UNKNOWN_TOPIC", "_UNKNOWN_PARTITION"}:
             return TopicNotFound(
@@ -320,13 +318,14 @@ class Broker:
             )
         if name == "TOPIC_ALREADY_EXISTS":
             return _AlreadyThere(f'topic "{topic}" exists')
-        if name in _UNREACHABLE:
-            return self._unreachable(error.str())
-        kind = _Transient if error.retriable() or name in _LEADERSHIP else StreamctlError
+        if name in UNREACHABLE:
+            return self.unreachable(error.str())
+        kind = TryAgain if error.retriable() or name in _LEADERSHIP else StreamctlError
         about = f' about topic "{topic}"' if topic else ""
         return kind(f"Kafka at {self.servers} says{about}: {error.str()} ({name})")
 
-    def _unreachable(self, reason: str) -> BrokerUnreachable:
+    def unreachable(self, reason: str) -> BrokerUnreachable:
+        """Name the broker and what its connections said; `reason` when they said nothing."""
         if self._admin_client is not None:
             self._admin_client.poll(0)  # hands over the errors that were not told yet
         why = (self._last_error or reason).rstrip(".")
@@ -334,15 +333,6 @@ class Broker:
             f"no answer from Kafka at {self.servers} within {self.timeout_seconds:g} s: {why}",
             hint="Check the address and that the broker runs; `streamctl sandbox up` starts one.",
         )
-
-    def _end_of(self, message: Any, topic: str) -> int:
-        """Return the position that an end-of-partition event tells; raise what is a real error."""
-        error = message.error()
-        if error.name() == "_PARTITION_EOF":
-            return int(message.offset())
-        if error.retriable() or error.name() in _UNREACHABLE:
-            return 0
-        raise self._translate(error, topic)
 
     def _is_gone(self, topic: str) -> bool:
         with suppress(TopicNotFound):
@@ -357,11 +347,11 @@ class Broker:
                 if holds():
                     return
             if time.monotonic() > deadline:
-                raise self._unreachable(f'the change of topic "{topic}" did not show')
+                raise self.unreachable(f'the change of topic "{topic}" did not show')
             time.sleep(0.02)
 
 
-class _Transient(StreamctlError):
+class TryAgain(StreamctlError):
     """The same question may be answered a moment later."""
 
 
@@ -381,15 +371,3 @@ def _as_report(found: Any) -> TopicReport:
 def _as_kafka_writes(topic_id: Any) -> str | None:
     """Return the id in the alphabet of Kafka's own tools, which is that for URLs."""
     return None if topic_id is None else str(topic_id).translate(str.maketrans("+/", "-_"))
-
-
-def _as_record(message: Any) -> Record:
-    return Record(
-        topic=message.topic(),
-        partition=message.partition(),
-        offset=message.offset(),
-        timestamp_ms=message.timestamp()[1],
-        key=message.key(),
-        value=message.value(),
-        headers=tuple(message.headers() or ()),
-    )

@@ -79,6 +79,12 @@ def test_a_whole_life(project, broker, topic, tmp_path):
     warnings = project("logs", "--level", "WARN").stdout.splitlines()
     assert 0 < len(warnings) < len(must.rejected)
 
+    produce(project, count=10_000, ledger=tmp_path / "while-it-is-down")
+    lag = project.json("lag")
+    assert lag.exit_code == ExitCode.FOUND
+    assert [query["lag_records"] for query in lag.data["queries"]] == [10_000, 10_000]
+    assert lag.data["queries"][0]["state"] in {"ok", "stopped"}  # by how long ago it stopped
+
 
 def test_sigkill_of_the_driver_is_recovered_and_all_is_accounted_for(
     project, broker, topic, tmp_path

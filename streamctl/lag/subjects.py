@@ -1,0 +1,52 @@
+"""From a path to the queries whose lag is asked for."""
+
+from collections.abc import Iterator
+
+from streamctl.checkpoint.location import generations
+from streamctl.checkpoint.location.store import Store
+from streamctl.checkpoint.tree import layout
+from streamctl.checkpoint.tree.reader import Checkpoint
+from streamctl.errors import CheckpointNotFound
+from streamctl.lag.measure import Subject
+
+
+def find_subjects(location: str, *, query: str = "") -> list[Subject]:
+    """A Spark checkpoint by its path, or the queries of a location's current generation.
+
+    Raises:
+        CheckpointNotFound: neither, or no query of that name, or none that has begun.
+        StreamctlError: storage fails.
+    """
+    store = Store.open(location)
+    if set(store.names("")) & {layout.OFFSETS, layout.COMMITS, layout.METADATA}:
+        name = location.rstrip("/").rpartition("/")[2]
+        return [Subject(name=name, checkpoint=Checkpoint.open(location), topic_ids={})]
+    generation = generations.current(store)
+    if generation is None:
+        raise CheckpointNotFound(
+            f'no checkpoint in "{location}"',
+            hint="Give a Spark checkpoint, or start the job with `streamctl start`.",
+        )
+    found = list(_of_generation(store, generation, query))
+    if not found:
+        there = ", ".join(generations.queries(store, generation.name)) or "none"
+        raise CheckpointNotFound(
+            f'no query "{query}" in "{location}"'
+            if query
+            else f'no query has begun in "{location}"',
+            hint=f"There are: {there}.",
+        )
+    return found
+
+
+def _of_generation(
+    store: Store, generation: generations.Generation, query: str
+) -> Iterator[Subject]:
+    for name in generations.queries(store, generation.name):
+        if query and name != query:
+            continue
+        try:
+            checkpoint = Checkpoint.open(f"{store.url.rstrip('/')}/{generation.name}/{name}")
+        except CheckpointNotFound:
+            continue  # made, and ended before its first file
+        yield Subject(name=name, checkpoint=checkpoint, topic_ids=generation.topic_ids)

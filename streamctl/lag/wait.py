@@ -1,0 +1,92 @@
+"""A gate for pipelines: wait until the lag is small, and stays so."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from streamctl.errors import DeadlinePassed, SettingsInvalid
+from streamctl.lag.model import LagReport
+from streamctl.reports import Event, OnEvent
+
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bound:
+    """A lag in records, or in seconds. One of them is None."""
+
+    records: int | None = None
+    seconds: float | None = None
+
+    def holds(self, report: LagReport) -> bool:
+        """Whether the lag is at or below it; what is not known is not below anything."""
+        if self.records is not None:
+            return report.lag_records is not None and report.lag_records <= self.records
+        assert self.seconds is not None  # noqa: S101 - one of the two is set
+        return report.time_lag_seconds is not None and report.time_lag_seconds <= self.seconds
+
+    @classmethod
+    def parse(cls, text: str) -> "Bound":
+        """`1000` is records, `30s`, `5m` or `2h` is time.
+
+        Raises:
+            SettingsInvalid: neither.
+        """
+        if text.isdigit():
+            return cls(records=int(text))
+        return cls(seconds=parse_seconds(text))
+
+
+def parse_seconds(text: str) -> float:
+    """`500ms`, `30s`, `5m`, `2h` or `1d`.
+
+    Raises:
+        SettingsInvalid: not such a length of time.
+    """
+    number = text.rstrip("smhd")
+    unit = text[len(number) :]
+    try:
+        return float(number) * _UNITS[unit]
+    except (ValueError, KeyError):
+        raise SettingsInvalid(
+            f'"{text}" is neither records nor a time', hint="Give 1000, 30s, 5m or 2h."
+        ) from None
+
+
+def wait(
+    look: Callable[[], LagReport],
+    *,
+    below: Bound,
+    lasting_seconds: float,
+    timeout_seconds: float,
+    every_seconds: float,
+    on_event: OnEvent,
+) -> LagReport:
+    """Look until the lag has been at or below the bound for as long as asked.
+
+    Args:
+        look: measures the lag.
+        below: the bound.
+        lasting_seconds: for how long without interruption; 0 for one look.
+        timeout_seconds: at most so long.
+        every_seconds: between looks.
+        on_event: told of each look.
+
+    Raises:
+        DeadlinePassed: it was not so in time.
+    """
+    began, since = time.monotonic(), None
+    while True:
+        report, now = look(), time.monotonic()
+        since = (since or now) if below.holds(report) else None
+        if since is not None and now - since >= lasting_seconds:
+            return report
+        told = "not known" if report.lag_records is None else f"{report.lag_records:,} records"
+        held = "" if since is None else f", below the bound for {now - since:.0f} s"
+        on_event(Event(message=f"lag: {told}{held}"))
+        if now - began > timeout_seconds:
+            raise DeadlinePassed(
+                f"the lag is {told} after {timeout_seconds:.0f} s",
+                hint="See `streamctl lag`; give a longer --timeout or a higher --below.",
+            )
+        time.sleep(min(every_seconds, max(0.1, lasting_seconds)))
