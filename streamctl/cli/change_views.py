@@ -11,7 +11,7 @@ from streamctl.reports import as_json, iso
 if TYPE_CHECKING:
     from streamctl.checkpoint.change.apply import ChangeReport
     from streamctl.checkpoint.change.plan import Plan, Step
-    from streamctl.cli.change import JournalReport
+    from streamctl.cli.change_journal import JournalReport
 
 
 def change_view(report: "Plan | ChangeReport") -> View:
