@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from streamctl.cli.command import Here
+from streamctl.errors import StreamctlError
 
 if TYPE_CHECKING:
     from streamctl.checkpoint.change.apply import ChangeReport
@@ -80,10 +81,12 @@ def change(here: Here, area: "Area", make: "Callable[[], Plan]", how: How) -> "P
     from streamctl.checkpoint.change.plan import format_plan, require
     from streamctl.checkpoint.change.quiet import require_quiet
     from streamctl.checkpoint.tree.files import local_path
+    from streamctl.checkpoint.tree.reader import again
     from streamctl.cli.confirm import confirm, confirm_name
 
     if how.dry_run or how.plan_file:
-        plan = _guarded(here, make())
+        plan = _planned(here, lambda: again(make))
+        _look_around(here, area)
         if how.plan_file:
             how.plan_file.write_text(format_plan(plan), encoding="utf-8")
         return plan
@@ -92,7 +95,7 @@ def change(here: Here, area: "Area", make: "Callable[[], Plan]", how: How) -> "P
             here.warn(
                 f"An interrupted {finished.verb} of {finished.at:%H:%M:%S}Z was finished first."
             )
-        plan = _guarded(here, make())
+        plan = _planned(here, make)
         accepted = [code for code, yes in how.accept.items() if yes]
         require(plan, accept=accepted)
         path = None if area.has_generations else local_path(area.location)
@@ -135,11 +138,32 @@ def _copy_out(here: Here, plan: "Plan") -> None:
     here.warn(f"{count} records were copied to {topic}.")
 
 
-def _guarded(here: Here, plan: "Plan") -> "Plan":
-    """The plan with the guard of a protected context."""
+def _look_around(here: Here, area: "Area") -> None:
+    """What a dry run does not touch, and the change itself would meet first."""
+    from streamctl.checkpoint.change import pending
+    from streamctl.checkpoint.location import lease
+
+    holder = lease.holder(area.store, now=datetime.now(UTC))
+    if holder is not None:
+        here.warn(f"In use by {holder.describe()}: stop that first.")
+    left = pending.read(area.store)
+    if left is not None:
+        here.warn(f"An interrupted {left.entry.verb} is finished first, which may alter the plan.")
+
+
+def _planned(here: Here, make: "Callable[[], Plan]") -> "Plan":
+    """The plan with the guard of a protected context.
+
+    Raises:
+        StreamctlError: it cannot be made.
+    """
     from streamctl.checkpoint.change import guards
     from streamctl.reports import Verdict
 
+    try:
+        plan = make()
+    except OSError as error:
+        raise StreamctlError(f"cannot look at everything: {error}") from error
     if not here.settings().checkpoint.protected:
         return plan
     obstacles = (*plan.obstacles, *guards.protected(here.context))
