@@ -106,6 +106,7 @@ def change(here: Here, area: "Area", make: "Callable[[], Plan]", how: How) -> "P
             what = f"{plan.verb} {plan.subject}, {len(plan.steps)} steps"
             ask = confirm_name if how.name else confirm
             ask(what, *([how.name] if how.name else []), yes=how.yes)
+        changes.require_unmoved(area, plan)
         if plan.verb == "skip":
             _copy_out(here, plan)
         elif plan.verb == "archive":

@@ -29,6 +29,7 @@ def plain(text: str, tmp_path) -> str:
     """Without what depends on when and where."""
     text = re.sub(r"\d{8}T\d{6}\.\d+-([a-z]+)-[0-9a-f]{8}", r"<entry of \1>", text)
     text = text.replace(str(tmp_path), "<here>")
+    text = re.sub(r"\b[0-9a-f]{8}\b", "<id>", text)
     text = re.sub(r"\d{4}-\d\d-\d\dT[\d:.]+Z", "<time>", text)
     return re.sub(r"\S+@\S+", "<who>", text)
 

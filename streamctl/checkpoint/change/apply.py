@@ -65,11 +65,7 @@ def apply(area: Area, plan: Plan, held: Held, *, on_event: OnEvent = ignore) -> 
         PartlyDone: it refused on the way back too; the next command goes on.
     """
     del on_event
-    if fingerprint(plan.steps, area.store) != plan.fingerprint:
-        raise Refused(
-            f"{plan.subject} has changed since the plan was made",
-            hint="Make the plan again.",
-        )
+    require_unmoved(area, plan)
     name = new_id(plan.verb, now=datetime.now(UTC))
     if plan.steps:
         try:
@@ -83,7 +79,7 @@ def apply(area: Area, plan: Plan, held: Held, *, on_event: OnEvent = ignore) -> 
         verb=plan.verb,
         subject=plan.subject,
         entry=name if plan.steps else "",
-        undo=f"streamctl checkpoint undo {name} --path {area.location}"
+        undo=f"streamctl checkpoint undo {name[-8:]} --path {area.location}"
         if plan.steps and plan.reversible
         else "",
         steps=len(plan.steps),
@@ -91,6 +87,19 @@ def apply(area: Area, plan: Plan, held: Held, *, on_event: OnEvent = ignore) -> 
         facts=dict(plan.facts),
         notes=plan.notes,
     )
+
+
+def require_unmoved(area: Area, plan: Plan) -> None:
+    """Guard: what is changed must be what was looked at.
+
+    Raises:
+        Refused: a place has moved since the plan was made.
+    """
+    if fingerprint(plan.steps, area.store) != plan.fingerprint:
+        raise Refused(
+            f"{plan.subject} has changed since the plan was made",
+            hint="Make the plan again.",
+        )
 
 
 def carry_out(area: Area, pending: Pending) -> None:
