@@ -111,7 +111,7 @@ def change(here: Here, area: "Area", make: "Callable[[], Plan]", how: How) -> "P
             _copy_out(here, plan)
         elif plan.verb == "archive":
             _pack(here, area, plan, holding)
-        return changes.apply(area, plan, holding, on_event=here.on_event)
+        return changes.apply(area, plan, holding)
 
 
 def _pack(here: Here, area: "Area", plan: "Plan", holding: "Held") -> None:

@@ -30,7 +30,7 @@ from streamctl.checkpoint.location import journal
 from streamctl.checkpoint.location.journal import Entry
 from streamctl.checkpoint.location.store import StorageFailed
 from streamctl.errors import PartlyDone, Refused
-from streamctl.reports import OnEvent, Verdict, as_json, ignore
+from streamctl.reports import Verdict, as_json
 
 _HOMES = "homes.json"
 
@@ -56,7 +56,7 @@ class ChangeReport:
     notes: tuple[str, ...]
 
 
-def apply(area: Area, plan: Plan, held: Held, *, on_event: OnEvent = ignore) -> ChangeReport:
+def apply(area: Area, plan: Plan, held: Held) -> ChangeReport:
     """Make a planned change. The lease is held, nothing is pending, the guards were asked.
 
     Raises:
@@ -64,7 +64,6 @@ def apply(area: Area, plan: Plan, held: Held, *, on_event: OnEvent = ignore) -> 
         StorageFailed: storage refused; everything is as it was.
         PartlyDone: it refused on the way back too; the next command goes on.
     """
-    del on_event
     require_unmoved(area, plan)
     name = new_id(plan.verb, now=datetime.now(UTC))
     if plan.steps:
