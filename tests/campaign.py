@@ -21,6 +21,7 @@ from streamctl.rundir import Observed
 from streamctl.sandbox import lifecycle as sandbox
 from tests import accounting, drains, rewinds, sinks
 from tests.harness import Project, until
+from tests.unit.change import test_faults
 
 TOPIC = "device-telemetry"
 READY_SECONDS = 180
@@ -158,7 +159,12 @@ def kills(ground: Field, *, count: int, chance: random.Random) -> Result:
 
 
 CAMPAIGNS = {"stops": stops, "kills": kills}
-ALONE = {"rewinds": rewinds.campaign, "sinks": sinks.campaign, "drains": drains.campaign}
+ALONE = {
+    "rewinds": rewinds.campaign,
+    "sinks": sinks.campaign,
+    "drains": drains.campaign,
+    "faults": test_faults.campaign,
+}
 """Campaigns that need no broker and no project."""
 
 

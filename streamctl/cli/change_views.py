@@ -11,7 +11,7 @@ from streamctl.reports import as_json, iso
 if TYPE_CHECKING:
     from streamctl.checkpoint.change.apply import ChangeReport
     from streamctl.checkpoint.change.plan import Plan, Step
-    from streamctl.cli.change import JournalReport
+    from streamctl.cli.change_journal import JournalReport
 
 
 def change_view(report: "Plan | ChangeReport") -> View:
@@ -85,11 +85,11 @@ _IN_TABLES = frozenset({"ranges", "starts", "open_state", "carried", "sink"})
 def _facts(given: Any) -> list[tuple[str, object]]:
     rows: list[tuple[str, object]] = []
     facts = as_json(given)
-    for name, value in facts.items():
-        if name not in _IN_TABLES and value is not None:
+    sink = {f"sink_{name}": value for name, value in facts.get("sink", {}).items()}
+    for name, value in (facts | sink).items():
+        if name not in _IN_TABLES and value not in (None, [], {}):
             words = name.replace("_", " ").removesuffix(" bytes")
             rows.append((words, size_text(value) if name.endswith("_bytes") else value))
-    rows += [(f"sink {name.replace('_', ' ')}", v) for name, v in facts.get("sink", {}).items()]
     return rows
 
 
@@ -125,7 +125,7 @@ def _tables(given: Any) -> list[Table]:
 def journal_view(report: "JournalReport") -> View:
     """One row an entry, the newest last."""
     rows = [
-        (iso(line.at), line.verb, line.subject, line.who, line.why, line.entry)
+        (iso(line.at), line.verb, line.subject, line.who, line.why, line.entry[-8:])
         for line in report.entries
     ]
     return [Table(columns=("at", "what", "subject", "who", "why", "entry"), rows=rows)]

@@ -1,4 +1,4 @@
-"""`streamctl checkpoint`: read any Spark checkpoint without Spark, and change it (`change.py`)."""
+"""`streamctl checkpoint`: read any Spark checkpoint without Spark, and change it (`change*.py`)."""
 
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from streamctl.cli import backup, change
+from streamctl.cli import backup, change_generations, change_journal, change_rewind
 from streamctl.cli.checkpoint_views import (
     diff_view,
     history_view,
@@ -173,5 +173,5 @@ def _side(text: str) -> tuple[str, int | None]:
     return ("", int(text)) if text.isdecimal() else (text, None)
 
 
-backup.register(app)
-change.register(app)
+for module in (backup, change_rewind, change_generations, change_journal):
+    module.register(app)

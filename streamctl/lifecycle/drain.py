@@ -52,7 +52,7 @@ def drain(
         plan = plan_drain(area, sinks=sinks, why=why, now=datetime.now(UTC))
         require(plan)
         if plan.steps:
-            changes.apply(area, plan, holding, on_event=on_event)
+            changes.apply(area, plan, holding)
     if plan.steps:
         start(run, settings, project=project, wait=False, on_event=on_event)
         _await(plan, seconds=settings.start.wait_seconds, on_event=on_event)

@@ -6,9 +6,12 @@ import re
 
 import pytest
 
+from streamctl.checkpoint.change import pending, preview
+from streamctl.checkpoint.change.area import area_of, held
 from streamctl.checkpoint.change.quiet import require_quiet
+from streamctl.checkpoint.location.journal import Entry
 from streamctl.errors import Busy, ExitCode
-from tests.unit.change.helpers import digest, location, sink_of, small
+from tests.unit.change.helpers import NOW, digest, location, sink_of, small
 
 OURS = ("--no-kafka", "--yes")
 
@@ -26,6 +29,7 @@ def plain(text: str, tmp_path) -> str:
     """Without what depends on when and where."""
     text = re.sub(r"\d{8}T\d{6}\.\d+-([a-z]+)-[0-9a-f]{8}", r"<entry of \1>", text)
     text = text.replace(str(tmp_path), "<here>")
+    text = re.sub(r"\b[0-9a-f]{8}\b", "<id>", text)
     text = re.sub(r"\d{4}-\d\d-\d\dT[\d:.]+Z", "<time>", text)
     return re.sub(r"\S+@\S+", "<who>", text)
 
@@ -83,6 +87,36 @@ def test_each_guard_has_its_exit_code(streamctl, place, tmp_path, command, code)
     result = streamctl("checkpoint", *command)
     assert result.exit_code == code, result.stderr
     assert digest(place) == before
+
+
+def test_a_dry_run_touches_nothing_and_says_what_is_in_the_way(streamctl, place, tmp_path):
+    """Not even the lease; of a holder and of an interrupted change it tells."""
+    before = sorted(tmp_path.rglob("*"))
+    command = ("checkpoint", "rewind", "cp", "--to-batch", "1", "--no-kafka", "--dry-run")
+    assert streamctl(*command).exit_code == ExitCode.WOULD_NOT_START
+    assert sorted(tmp_path.rglob("*")) == before
+    area = area_of(str(place))
+    with held(area, "rewind"):
+        assert "In use by run checkpoint rewind" in streamctl(*command).stderr
+    entry = Entry(at=NOW, who="x", verb="clear", why="")
+    pending.write(area.store, pending.Pending(name="x", entry=entry, acts=()))
+    assert "An interrupted clear is finished first" in streamctl(*command).stderr
+
+
+def test_files_that_vanish_meanwhile_are_looked_at_anew(streamctl, place, monkeypatch):
+    """A running job purges while a dry run looks."""
+    times = iter([FileNotFoundError("offsets/0")])
+
+    def vanish(step):
+        for error in times:
+            raise error
+        return checkpoint(step)
+
+    checkpoint = preview.checkpoint
+    monkeypatch.setattr(preview, "checkpoint", vanish)
+    command = ("checkpoint", "rewind", "cp", "--to-batch", "1", "--no-kafka", "--dry-run")
+    assert streamctl(*command).exit_code == ExitCode.WOULD_NOT_START
+    assert place.exists()
 
 
 def test_a_protected_context_needs_its_own_word(streamctl, place):

@@ -1,14 +1,18 @@
 """Changed checkpoints, started again by real Spark against a real broker: the proof of a change."""
 
+import os
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from streamctl.checkpoint.tree.reader import Checkpoint
+from streamctl.errors import ExitCode
 from streamctl.produce.ledger_entries import read_ledger
 from streamctl.resilience.dead_letter import read_origin
 from tests import accounting
 from tests.harness import until
+from tests.unit.change.helpers import small
 
 pytestmark = pytest.mark.integration
 RECORDS = 2000
@@ -90,6 +94,31 @@ def test_rewind_then_rotate_across_a_changed_aggregation(project, broker, topic,
         if entry.reason is not None
     }
     assert letters == Counter(must), "a record at the seam was lost or read twice"
+
+
+def test_skip_copies_what_it_passes_over(project, broker, topic):
+    """Poison records end up in the dead letter topic, byte for byte, with their origin."""
+    producer = broker.producer({})
+    for number in range(20):
+        producer.produce(topic, key=b"k%d" % number, value=b"v%d" % number, partition=0)
+    producer.flush(20)
+    broker.create_topic(f"{topic}.dlq")
+    path = small(project.directory / "cp", batches=1, topic=topic)  # the next record is 10
+    for file in path.rglob("*"):
+        os.utime(file, (1_700_000_000, 1_700_000_000))
+    command = ("checkpoint", "skip", "cp", "--partition", "0", "--reason", "poison", "--yes")
+    beyond = project.json(*command, "--to", "25")
+    assert beyond.exit_code == ExitCode.TOPIC_MADE_ANEW, beyond.stderr
+    done = project.json(*command, "--to", "13")
+    assert done.exit_code == 0, done.stderr
+    low, high = broker.watermarks(f"{topic}.dlq")[0]
+    letters = list(broker.read(f"{topic}.dlq", 0, low, high))
+    assert [(r.key, r.value) for r in letters] == [(b"k%d" % n, b"v%d" % n) for n in (10, 11, 12)]
+    origins = [read_origin(record.headers) for record in letters]
+    assert [(o.topic, o.partition, o.offset, o.reasons) for o in origins if o] == [
+        (topic, 0, n, ("poison",)) for n in (10, 11, 12)
+    ]
+    assert Checkpoint.open(str(path)).position().committed[0].kafka == {topic: {0: 13, 1: 5}}
 
 
 def _drained(project, broker, topic, generation: str) -> bool:

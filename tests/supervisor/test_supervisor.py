@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +13,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from streamctl.checkpoint.change import apply as changes
+from streamctl.checkpoint.change.area import held
+from streamctl.checkpoint.change.rotate import plan_rotate
 from streamctl.checkpoint.location import journal, lease
 from streamctl.checkpoint.location.store import Store
 from streamctl.lifecycle.status import is_supervised, read_status
@@ -27,6 +31,8 @@ from streamctl.rundir import (
     replace_file,
 )
 from streamctl.settings.model import Settings
+from tests.faults import Kill, points_of, run_forked
+from tests.unit.change.helpers import NOW, location
 
 PATIENCE_SECONDS = 20
 
@@ -324,3 +330,27 @@ def test_it_is_starting_until_every_query_is_ready(harness):
     time.sleep(0.5)
     assert harness.status().observed is Observed.STARTING
     assert read_status(harness.run).verdict is Verdict.UNKNOWN
+
+
+def test_a_change_that_was_killed_is_finished_before_the_driver_starts(harness, tmp_path):
+    """A rotation dies with its generation seeded and the pointer not moved: the start moves it."""
+    root = tmp_path / "checkpoint"
+    area = location(root)
+
+    def rotate() -> None:
+        plan = plan_rotate(
+            area, job="j:J", starting=None, topic_ids={}, sinks={}, kafka=None, why="", now=NOW
+        )
+        with held(area, "rotate") as holding:
+            changes.apply(area, plan, holding)
+
+    points = points_of(rotate, roots=[root])
+    at = max(n for n, p in enumerate(points) if p.startswith("os.rename") and "current.json" in p)
+    shutil.rmtree(root)
+    location(root)
+    assert run_forked(rotate, roots=[root], fault=Kill(at=at)).killed
+    assert json.loads((root / "_streamctl/current.json").read_text()) == {"generation": "0001"}
+    harness.start("run")
+    harness.running()
+    assert json.loads((root / "_streamctl/current.json").read_text()) == {"generation": "0002"}
+    assert any("finished an interrupted rotate" in str(line) for line in harness.log())

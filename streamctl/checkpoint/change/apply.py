@@ -30,7 +30,7 @@ from streamctl.checkpoint.location import journal
 from streamctl.checkpoint.location.journal import Entry
 from streamctl.checkpoint.location.store import StorageFailed
 from streamctl.errors import PartlyDone, Refused
-from streamctl.reports import OnEvent, Verdict, as_json, ignore
+from streamctl.reports import Verdict, as_json
 
 _HOMES = "homes.json"
 
@@ -56,7 +56,7 @@ class ChangeReport:
     notes: tuple[str, ...]
 
 
-def apply(area: Area, plan: Plan, held: Held, *, on_event: OnEvent = ignore) -> ChangeReport:
+def apply(area: Area, plan: Plan, held: Held) -> ChangeReport:
     """Make a planned change. The lease is held, nothing is pending, the guards were asked.
 
     Raises:
@@ -64,12 +64,7 @@ def apply(area: Area, plan: Plan, held: Held, *, on_event: OnEvent = ignore) -> 
         StorageFailed: storage refused; everything is as it was.
         PartlyDone: it refused on the way back too; the next command goes on.
     """
-    del on_event
-    if fingerprint(plan.steps, area.store) != plan.fingerprint:
-        raise Refused(
-            f"{plan.subject} has changed since the plan was made",
-            hint="Make the plan again.",
-        )
+    require_unmoved(area, plan)
     name = new_id(plan.verb, now=datetime.now(UTC))
     if plan.steps:
         try:
@@ -83,7 +78,7 @@ def apply(area: Area, plan: Plan, held: Held, *, on_event: OnEvent = ignore) -> 
         verb=plan.verb,
         subject=plan.subject,
         entry=name if plan.steps else "",
-        undo=f"streamctl checkpoint undo {name} --path {area.location}"
+        undo=f"streamctl checkpoint undo {name[-8:]} --path {area.location}"
         if plan.steps and plan.reversible
         else "",
         steps=len(plan.steps),
@@ -91,6 +86,19 @@ def apply(area: Area, plan: Plan, held: Held, *, on_event: OnEvent = ignore) -> 
         facts=dict(plan.facts),
         notes=plan.notes,
     )
+
+
+def require_unmoved(area: Area, plan: Plan) -> None:
+    """Guard: what is changed must be what was looked at.
+
+    Raises:
+        Refused: a place has moved since the plan was made.
+    """
+    if fingerprint(plan.steps, area.store) != plan.fingerprint:
+        raise Refused(
+            f"{plan.subject} has changed since the plan was made",
+            hint="Make the plan again.",
+        )
 
 
 def carry_out(area: Area, pending: Pending) -> None:

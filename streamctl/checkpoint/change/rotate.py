@@ -1,15 +1,4 @@
-"""A new generation beside the old: nothing is moved, so the way back is the pointer.
-
-Carried offsets. Each query begins exactly after its own last committed batch, with empty state. A
-query's own position cannot be told by an option of the job, which has one for all its queries. So
-it is written where Spark keeps the offsets that a source began with, `sources/<i>/0`: where there
-is no offset log they win over `startingOffsets`. The format is Spark's
-(`KafkaSourceInitialOffsetWriter`, `KafkaMicroBatchStream.getOrCreateInitialPartitionOffsets`).
-
-A planned batch that was not committed is read again, unless the file sink's log has it already:
-then its output is there, and the new generation begins after it. After a drain (`drain.py`) it is
-the closing batch that counts.
-"""
+"""A new generation beside the old: nothing is moved, so the way back is the pointer."""
 
 import json
 import os
@@ -20,15 +9,12 @@ from typing import Any
 
 from streamctl.checkpoint.change import guards
 from streamctl.checkpoint.change.area import Area
-from streamctl.checkpoint.change.drain import closing_batch
+from streamctl.checkpoint.change.carry import Carried, carried, carry, lower
 from streamctl.checkpoint.change.guards import Kafka, Range
 from streamctl.checkpoint.change.plan import Kind, Plan, Step, make_plan
-from streamctl.checkpoint.change.sink_steps import newest_logged
-from streamctl.checkpoint.formats import log
-from streamctl.checkpoint.formats.model import KafkaOffsets, OffsetsEntry
+from streamctl.checkpoint.formats.model import KafkaOffsets
 from streamctl.checkpoint.location import generations
 from streamctl.checkpoint.location.generations import Generation
-from streamctl.checkpoint.tree import layout
 from streamctl.checkpoint.tree.files import local_path
 from streamctl.checkpoint.tree.keys import count_keys
 from streamctl.checkpoint.tree.reader import Checkpoint
@@ -52,76 +38,6 @@ class OpenState:
     query: str
     operator: str
     keys: int | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Carried:
-    """Where one query goes on.
-
-    Attributes:
-        batch_id: the last batch that counts.
-        seeds: `sources/<i>/0` and its text, relative to the checkpoint.
-        positions: the same as offsets.
-    """
-
-    query: str
-    batch_id: int
-    seeds: Mapping[str, str]
-    positions: KafkaOffsets
-
-
-def carried(checkpoint: Checkpoint, *, query: str, sink: str = "") -> Carried:
-    """Where the next generation of a query goes on.
-
-    Args:
-        checkpoint: the old one, at rest.
-        query: its name.
-        sink: output of its file sink; "" for none.
-
-    Raises:
-        CheckpointNotFound: nothing is committed.
-        Unsupported: a source is not Kafka.
-    """
-    ids = checkpoint.log_ids()
-    batch = ids.committed[-1] if ids.committed else None
-    if ids.planned and ids.planned[-1] == newest_logged(sink):
-        batch = ids.planned[-1]
-    closed = closing_batch(checkpoint, ids)
-    if closed is not None and closed in ids.committed:
-        batch = closed
-    if batch is None or batch not in ids.planned:
-        raise CheckpointNotFound(
-            f'query "{query}" has committed nothing',
-            hint="There is no position to carry; `--from` says where to begin.",
-        )
-    entry = checkpoint.offsets(batch)
-    seeds = {
-        f"{layout.SOURCES}/{source_id}/0": log.format_kafka_initial(offsets).decode()
-        for source_id, offsets in _kafka(entry, query)
-    }
-    positions: KafkaOffsets = {}
-    for _, offsets in _kafka(entry, query):
-        lower(positions, offsets)
-    return Carried(query=query, batch_id=batch, seeds=seeds, positions=positions)
-
-
-def _kafka(entry: OffsetsEntry, query: str) -> Iterable[tuple[str, KafkaOffsets]]:
-    for source in entry.sources:
-        offsets = log.source_position(source).kafka
-        if offsets is None:
-            raise Unsupported(
-                f'query "{query}" has a source that is not Kafka: its position cannot be carried',
-                hint="`--from` says where to begin.",
-            )
-        yield source.source_id, offsets
-
-
-def lower(into: KafkaOffsets, offsets: KafkaOffsets) -> None:
-    """Take each partition's lower offset."""
-    for topic, partitions in offsets.items():
-        known = into.setdefault(topic, {})
-        for partition, offset in partitions.items():
-            known[partition] = min(offset, known.get(partition, offset))
 
 
 def open_state(checkpoint: Checkpoint, *, query: str) -> list[OpenState]:
@@ -180,12 +96,9 @@ def plan_rotate(
         BrokerUnreachable, TopicNotFound: Kafka cannot be asked.
     """
     old = _current(area)
-    carry = [
-        carried(checkpoint, query=query, sink=sinks.get(query, ""))
-        for query, checkpoint in (_checkpoints(area, old.name) if starting is None else ())
-    ]
+    moves = carry(area, old, sinks) if starting is None else []
     positions: KafkaOffsets = {} if starting is None else starting
-    for item in carry:
+    for item in moves:
         lower(positions, item.positions)
     if not positions:
         raise CheckpointNotFound("there is no position to carry", hint="Give --from.")
@@ -212,12 +125,14 @@ def plan_rotate(
         subject=f"generation {new.name} after {old.name}",
         why=why,
         now=now,
-        steps=_steps(area, new, carry),
+        steps=_steps(area, new, moves),
         obstacles=[*obstacles, *changed],
         facts={
             "generation": new.name,
             "before": old.name,
-            "carried": [{"query": item.query, "batch_id": item.batch_id} for item in carry],
+            "carried": [
+                {"query": item.query, "batch_id": item.batch_id} for item in moves if item.query
+            ],
             "starts": ranges,
             "open_state": given_up,
         },
@@ -240,9 +155,9 @@ def _at(positions: KafkaOffsets) -> list[Range]:
     ]
 
 
-def _steps(area: Area, new: Generation, carry: list[Carried]) -> list[Step]:
+def _steps(area: Area, new: Generation, moves: list[Carried]) -> list[Step]:
     """Seeds and record first; the pointer is the switch."""
-    written = {f"{item.query}/{path}": text for item in carry for path, text in item.seeds.items()}
+    written = {f"{item.query}/{path}": text for item in moves for path, text in item.seeds.items()}
     place = area.store.at(new.name)
     reason = "each query goes on where the old one stopped"
     steps = []
@@ -266,6 +181,11 @@ def _notes(old: Generation, given_up: list[OpenState], kafka: Kafka | None) -> I
         if state.keys != 0:
             count = "an unknown number of" if state.keys is None else state.keys
             yield f"{state.query}: {count} open groups of {state.operator} are given up."
+    if given_up:
+        yield (
+            "The watermark begins anew, and a window that spans the seam has a row in both "
+            "outputs, each with its part."
+        )
     if kafka is None:
         yield "Kafka was not asked: whether it still has the records is not known."
 

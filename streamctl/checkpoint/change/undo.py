@@ -29,7 +29,7 @@ def plan_undo(area: Area, name: str = "", *, why: str, now: datetime) -> Plan:
 
     Args:
         area: whose journal.
-        name: of the entry; "" for the last change that is not undone.
+        name: of the entry, or a part that only it has; "" for the last change not undone.
         why: the operator's reason.
         now: UTC.
 
@@ -39,7 +39,7 @@ def plan_undo(area: Area, name: str = "", *, why: str, now: datetime) -> Plan:
     """
     entries = list(journal.named_entries(area.store))
     found = dict(entries)
-    name = name or last_standing(entries)
+    name = _whole(name, found) if name else last_standing(entries)
     entry = found.get(name)
     if entry is None or entry.undo is None:
         raise EntryNotFound(
@@ -57,6 +57,12 @@ def plan_undo(area: Area, name: str = "", *, why: str, now: datetime) -> Plan:
         obstacles=[*_moved(area, entry, acts), *_gone(acts)],
         facts={"entry": name, "undoes": entry.verb, "done_at": entry.at, "by": entry.who},
     )
+
+
+def _whole(part: str, names: Iterable[str]) -> str:
+    """The one name that has the part in it; the part itself when there is not one."""
+    fitting = [name for name in names if part in name]
+    return fitting[0] if len(fitting) == 1 else part
 
 
 def _acts(area: Area, entry: Entry) -> tuple[Act, ...]:

@@ -80,14 +80,14 @@ def bare(path: Path, *, sink: Path | None = None) -> Target:
     return target(str(path), sink=str(sink) if sink else "")
 
 
-def small(path: Path, *, batches: int = 4, uncommitted: bool = True) -> Path:
+def small(path: Path, *, batches: int = 4, uncommitted: bool = True, topic: str = "t") -> Path:
     """A stateless Kafka checkpoint written by hand: few files, so few points to fail at."""
     for folder in ("offsets", "commits", "sources/0"):
         (path / folder).mkdir(parents=True)
     (path / "metadata").write_bytes(log.format_metadata("8d6e1b0e-3f5c-4f7f-9a62-6f0f0a1f2b3c"))
-    (path / "sources/0/0").write_bytes(log.format_kafka_initial({"t": {0: 0, 1: 0}}))
+    (path / "sources/0/0").write_bytes(log.format_kafka_initial({topic: {0: 0, 1: 0}}))
     for number in range(batches + uncommitted):
-        end = log.format_kafka_offsets({"t": {0: 10 * (number + 1), 1: 5 * (number + 1)}})
+        end = log.format_kafka_offsets({topic: {0: 10 * (number + 1), 1: 5 * (number + 1)}})
         entry = OffsetsEntry(
             timestamp_ms=1_700_000_000_000 + 60_000 * number,
             sources=(SourceOffset(source_id="0", text=end),),

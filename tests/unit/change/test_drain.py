@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from streamctl.checkpoint.change.area import Area, area_of
+from streamctl.checkpoint.change.carry import carried
 from streamctl.checkpoint.change.drain import END_OF_TIME_MS, closing_batch, plan_drain
 from streamctl.checkpoint.change.plan import Guarded, Plan, require
-from streamctl.checkpoint.change.rotate import carried
 from streamctl.checkpoint.formats import log
 from streamctl.checkpoint.tree.reader import Checkpoint
 from streamctl.checkpoint.verify.verify import verify

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -170,6 +171,8 @@ class Place:
         self.root = memory / "place"
         self._case = case
         self.fresh()
+        command(case, self.root)  # so that no child imports what its parent has
+        self.fresh()
         self.old = digest(self.root)
         self.points = run_forked(lambda: command(case, self.root), roots=[self.root])
         assert not self.points.error, self.points.traceback
@@ -181,7 +184,7 @@ class Place:
     def fresh(self) -> None:
         """As before the command."""
         shutil.rmtree(self.root, ignore_errors=True)
-        self.root.mkdir()
+        self.root.mkdir(parents=True)
         self._case.setup(self.root)
 
 
@@ -222,15 +225,25 @@ def test_killed_at_every_point(case: Case, memory: Path) -> None:
     assert seen == {True, False}
 
 
-@pytest.mark.parametrize("code", CODES, ids=lambda code: errno.errorcode[code])
-def test_failed_at_every_point(case: Case, memory: Path, code: int) -> None:
-    """A refused write is told, and nothing is left half; once storage is well, it runs."""
+def test_failed_at_every_point(case: Case, memory: Path) -> None:
+    """A refused write is told, and nothing is left half; once storage is well, it runs.
+
+    Each point meets one of the codes; `scripts/campaign faults` lets each meet all.
+    """
+    fail_everywhere(case, memory, lambda point: CODES[point % len(CODES)])
+
+
+def fail_everywhere(case: Case, memory: Path, code: Callable[[int], int]) -> int:
+    """Fail each change of a command once, with the code that its number asks for.
+
+    Returns:
+        The number of points.
+    """
     place = Place(case, memory)
     for point in range(len(place.points.points)):
         place.fresh()
-        outcome = run_forked(
-            lambda: command(case, place.root), roots=[place.root], fault=Fail(at=point, code=code)
-        )
+        fault = Fail(at=point, code=code(point))
+        outcome = run_forked(lambda: command(case, place.root), roots=[place.root], fault=fault)
         finish(place.root)
         now = shape(place.root)
         assert now in (place.before, place.new), place.points.points[point]
@@ -240,6 +253,25 @@ def test_failed_at_every_point(case: Case, memory: Path, code: int) -> None:
             again = run_forked(lambda: command(case, place.root), roots=[place.root])
             assert not again.error, again.traceback
             assert shape(place.root) == place.new
+    return len(place.points.points)
+
+
+def campaign(place: Path, *, count: int, chance: Any) -> tuple[dict[str, Any], list[str]]:
+    """Every code at every point of every command.
+
+    Returns:
+        Points met, and what is wrong.
+    """
+    del count, chance
+    figures, wrong = {}, []
+    for case in CASES:
+        for code in CODES:
+            name = f"{case.name} {errno.errorcode[code]}"
+            try:
+                figures[name] = fail_everywhere(case, place / name, lambda _, code=code: code)
+            except AssertionError as error:
+                wrong.append(f"{name}: {error}")
+    return figures | {"points": sum(figures.values())}, wrong
 
 
 _TOLD = {"StorageFailed", "PartlyDone", "Busy", "LeaseLost"}

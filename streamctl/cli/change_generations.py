@@ -1,0 +1,293 @@
+"""`streamctl checkpoint rotate`, `clear`, `prune` and `archive`: begin anew, and tidy up."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from streamctl.cli.change import (
+    DryRun,
+    Findings,
+    How,
+    Loss,
+    NewTopic,
+    NoFileSink,
+    NoKafka,
+    PathArgument,
+    PlanFile,
+    Protected,
+    SinkOption,
+    WhyOption,
+    Yes,
+    asked,
+    broker,
+    change,
+)
+from streamctl.cli.change_views import change_view
+from streamctl.cli.command import Here, command
+from streamctl.errors import SettingsInvalid
+
+if TYPE_CHECKING:
+    from streamctl.checkpoint.change.area import Area
+    from streamctl.checkpoint.change.guards import Kafka
+    from streamctl.checkpoint.change.plan import Plan
+
+
+def clear_command(
+    here: Here,
+    path: PathArgument = "",
+    *,
+    sink: SinkOption = "",
+    permanently: Annotated[
+        bool, typer.Option("--permanently", help="Not to the trash: there is no way back.")
+    ] = False,
+    reason: WhyOption = "",
+    dry_run: DryRun = False,
+    plan: PlanFile = None,
+    yes: Yes = False,
+    no_file_sink: NoFileSink = False,
+    accept_protected: Protected = False,
+) -> Any:
+    """Forget the checkpoint, to the trash: the next start begins anew."""
+    from streamctl.checkpoint.change.area import area_of
+    from streamctl.checkpoint.change.clear import plan_clear
+
+    location = path or here.settings().checkpoint.location
+    area = area_of(location)
+
+    def make() -> "Plan":
+        return plan_clear(
+            area, why=reason, now=datetime.now(UTC), sink=sink, permanently=permanently
+        )
+
+    name = location.rstrip("/").rpartition("/")[2]
+    accept = {"no-file-sink": no_file_sink, "accept-protected": accept_protected}
+    how = How(dry_run=dry_run, plan_file=plan, yes=yes, accept=accept, name=name)
+    return change(here, area, make, how)
+
+
+def rotate_command(
+    here: Here,
+    path: PathArgument = "",
+    *,
+    carry_offsets: Annotated[
+        bool, typer.Option("--carry-offsets", help="Go on where each query stopped (default).")
+    ] = False,
+    begin: Annotated[
+        str, typer.Option("--from", help="earliest, latest, or a time.", show_default=False)
+    ] = "",
+    sink: SinkOption = "",
+    drain: Annotated[
+        bool, typer.Option("--drain", help="First close all windows with a final run.")
+    ] = False,
+    back: Annotated[bool, typer.Option("--back", help="Point to the one before again.")] = False,
+    no_kafka: NoKafka = False,
+    reason: WhyOption = "",
+    dry_run: DryRun = False,
+    plan: PlanFile = None,
+    yes: Yes = False,
+    accept_loss: Loss = False,
+    accept_new_topic: NewTopic = False,
+    no_file_sink: NoFileSink = False,
+    accept_protected: Protected = False,
+) -> Any:
+    """Begin a new generation with empty state, beside the old one."""
+    from streamctl.checkpoint.change.area import area_of
+    from streamctl.checkpoint.change.rotate import plan_back
+
+    if sum((carry_offsets, bool(begin), back)) > 1 or (drain and (begin or back)):
+        raise SettingsInvalid("give one of --carry-offsets, --from and --back")
+    area = area_of(path or here.settings().checkpoint.location)
+    accept = {
+        "accept-loss": accept_loss,
+        "accept-new-topic": accept_new_topic,
+        "no-file-sink": no_file_sink,
+        "accept-protected": accept_protected,
+    }
+    how = How(dry_run=dry_run, plan_file=plan, yes=yes, accept=accept)
+    if drain:
+        if area.location != area_of(here.settings().checkpoint.location).location:
+            raise SettingsInvalid("--drain runs this project's job, and takes no path")
+        yes = _drain(here, area, how, reason)
+        how = replace(how, yes=yes)
+    if back:
+        return change(here, area, lambda: plan_back(area, why=reason, now=datetime.now(UTC)), how)
+    with asked(here, no_kafka=no_kafka and not begin) as kafka:
+        return change(
+            here,
+            area,
+            lambda: _rotate(here, area, kafka, begin=begin, sink=sink, reason=reason),
+            how,
+        )
+
+
+def _drain(here: Here, area: "Area", how: How, reason: str) -> bool:
+    """Run the closing batch, or only warn of it in a dry run; whether the operator agreed."""
+    from streamctl.checkpoint.change.drain import plan_drain
+    from streamctl.checkpoint.change.plan import require
+    from streamctl.cli.confirm import confirm
+    from streamctl.lifecycle.drain import drain
+    from streamctl.rundir import RunDirectory
+
+    sinks = _sinks(area, here.settings().output.location)
+    plan = plan_drain(area, sinks=sinks, why=reason, now=datetime.now(UTC))
+    closing = ", ".join(f"{name} {batch}" for name, batch in plan.facts["closing_batches"].items())
+    if how.dry_run or how.plan_file:
+        here.warn(f"First a final run closes all windows, in batch: {closing or 'none'}.")
+        return how.yes
+    require(plan)
+    confirm(f"run closing batch {closing or 'none'}, then rotate {area.location}", yes=how.yes)
+    layers = here.layers()
+    run = RunDirectory(layers.run_directory)
+    drain(
+        run,
+        here.settings(),
+        project=layers.root,
+        sinks=sinks,
+        why=reason,
+        on_event=here.on_event,
+    )
+    return True
+
+
+def _rotate(
+    here: Here, area: "Area", kafka: "Kafka | None", *, begin: str, sink: str, reason: str
+) -> "Plan":
+    from streamctl.checkpoint.change.rotate import plan_rotate, plan_rotate_bare
+
+    now = datetime.now(UTC)
+    if not area.has_generations:
+        if begin:
+            raise SettingsInvalid(
+                "--from is for a job's own location",
+                hint="Spark takes `startingOffsets` from the query; `checkpoint clear` does that.",
+            )
+        return plan_rotate_bare(area, kafka=kafka, why=reason, now=now, sink=sink)
+    settings = here.settings()
+    return plan_rotate(
+        area,
+        job=settings.job.entry,
+        starting=_starting(here, begin) if begin else None,
+        topic_ids={t: kafka.topic_id(t) or "" for t in settings.kafka.topics} if kafka else {},
+        sinks=_sinks(area, settings.output.location),
+        kafka=kafka,
+        why=reason,
+        now=now,
+    )
+
+
+def _sinks(area: "Area", output: str) -> dict[str, str]:
+    """Where the queries of the current generation put their output."""
+    from streamctl.checkpoint.location import generations
+    from streamctl.checkpoint.tree.files import local_path
+
+    current = generations.current(area.store)
+    base = output.rstrip("/")
+    if current is None:
+        return {}
+    names = generations.queries(area.store, current.name)
+    found = {name: local_path(f"{base}/{current.name}/{name}") for name in names}
+    return {name: path for name, path in found.items() if path is not None}
+
+
+def _starting(here: Here, begin: str) -> dict[str, dict[int, int]]:
+    """The first offset to read of every partition."""
+    with broker(here) as client:
+        found = {}
+        for topic in here.settings().kafka.topics:
+            ends = client.watermarks(topic)
+            if begin in {"earliest", "latest"}:
+                found[topic] = {p: ends[p][begin == "latest"] for p in ends}
+            else:
+                times = client.offsets_for_time(topic, _moment(begin))
+                found[topic] = {p: ends[p][1] if (o := times.get(p)) is None else o for p in ends}
+        return found
+
+
+def _moment(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise SettingsInvalid(
+            f'"{text}" is neither earliest, latest nor a time', hint="Such as 2030-01-31T12:00:00Z."
+        ) from error
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def prune_command(
+    here: Here,
+    path: PathArgument = "",
+    *,
+    keep_generations: Annotated[
+        int | None,
+        typer.Option("--keep-generations", help="Old ones; default: the setting.", min=0),
+    ] = None,
+    trash_days: Annotated[
+        float | None, typer.Option("--trash-days", help="Default: the setting.", min=0)
+    ] = None,
+    orphan_hours: Annotated[
+        float, typer.Option("--orphan-hours", help="Younger files are left alone.", min=0)
+    ] = 24,
+    reason: WhyOption = "",
+    dry_run: DryRun = False,
+    plan: PlanFile = None,
+    yes: Yes = False,
+    accept_findings: Findings = False,
+    accept_protected: Protected = False,
+) -> Any:
+    """Free old generations, expired trash and orphaned files, for good."""
+    from streamctl.checkpoint.change.area import area_of
+    from streamctl.checkpoint.change.prune import Policy, plan_prune
+
+    settings = here.settings().checkpoint
+    area = area_of(path or settings.location)
+    policy = Policy(
+        keep_generations=settings.keep_generations
+        if keep_generations is None
+        else keep_generations,
+        trash_days=settings.trash_days if trash_days is None else trash_days,
+        orphan_hours=orphan_hours,
+    )
+    accept = {"accept-findings": accept_findings, "accept-protected": accept_protected}
+    how = How(dry_run=dry_run, plan_file=plan, yes=yes, accept=accept)
+    now = datetime.now(UTC)
+    return change(here, area, lambda: plan_prune(area, policy, why=reason, now=now), how)
+
+
+def archive_command(
+    here: Here,
+    generation: Annotated[
+        list[str] | None, typer.Argument(metavar="[GENERATION]...", help="Default: all old ones.")
+    ] = None,
+    *,
+    to: Annotated[str, typer.Option("--to", help="Path or URL of a directory.")],
+    path: Annotated[
+        str, typer.Option("--path", help="Path or URL; default: this job's.", show_default=False)
+    ] = "",
+    reason: WhyOption = "",
+    dry_run: DryRun = False,
+    plan: PlanFile = None,
+    yes: Yes = False,
+    accept_protected: Protected = False,
+) -> Any:
+    """Move old generations to compressed, verified archives."""
+    from streamctl.checkpoint.change.archive import plan_archive
+    from streamctl.checkpoint.change.area import area_of
+
+    area = area_of(path or here.settings().checkpoint.location)
+    accept = {"accept-protected": accept_protected}
+    how = How(dry_run=dry_run, plan_file=plan, yes=yes, accept=accept)
+
+    def make() -> "Plan":
+        return plan_archive(area, to=to, names=generation or [], why=reason, now=datetime.now(UTC))
+
+    return change(here, area, make, how)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the group."""
+    command(app, "clear", view=change_view)(clear_command)
+    command(app, "rotate", view=change_view)(rotate_command)
+    command(app, "prune", view=change_view)(prune_command)
+    command(app, "archive", view=change_view)(archive_command)

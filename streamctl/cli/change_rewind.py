@@ -1,0 +1,204 @@
+"""`streamctl checkpoint rewind` and `skip`: read from earlier on, or from later."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from streamctl.cli.change import (
+    DryRun,
+    Findings,
+    How,
+    LittleSpace,
+    Loss,
+    NewTopic,
+    NoFileSink,
+    NoKafka,
+    PathArgument,
+    PlanFile,
+    Protected,
+    QueryOption,
+    SinkOption,
+    WhyOption,
+    Yes,
+    asked,
+    change,
+    target_of,
+)
+from streamctl.cli.change_views import change_view
+from streamctl.cli.command import Here, command
+from streamctl.errors import SettingsInvalid
+
+if TYPE_CHECKING:
+    from streamctl.checkpoint.change.area import Target
+    from streamctl.checkpoint.change.plan import Plan
+
+
+def rewind_command(
+    here: Here,
+    path: PathArgument = "",
+    *,
+    to_batch: Annotated[
+        int | None, typer.Option("--to-batch", help="Last batch to keep.", min=0)
+    ] = None,
+    to_time: Annotated[
+        datetime | None, typer.Option("--to-time", help="Keep what was planned by then, UTC.")
+    ] = None,
+    to_offsets: Annotated[
+        Path | None, typer.Option("--to-offsets", help='Read from {"topic": {"0": 123}} on.')
+    ] = None,
+    by: Annotated[
+        str, typer.Option("--by", help="So long back, such as 90s, 15m, 2h.", show_default=False)
+    ] = "",
+    query: QueryOption = "",
+    sink: SinkOption = "",
+    no_kafka: NoKafka = False,
+    reason: WhyOption = "",
+    dry_run: DryRun = False,
+    plan: PlanFile = None,
+    yes: Yes = False,
+    accept_findings: Findings = False,
+    accept_loss: Loss = False,
+    accept_new_topic: NewTopic = False,
+    accept_little_space: LittleSpace = False,
+    no_file_sink: NoFileSink = False,
+    accept_protected: Protected = False,
+) -> Any:
+    """Go back to the end of an earlier batch, with state and file sink."""
+    from streamctl.checkpoint.change.rewind import plan_rewind
+
+    target = target_of(here, path, query=query, sink=sink)
+    how = How(
+        dry_run=dry_run,
+        plan_file=plan,
+        yes=yes,
+        accept={
+            "accept-findings": accept_findings,
+            "accept-loss": accept_loss,
+            "accept-new-topic": accept_new_topic,
+            "accept-little-space": accept_little_space,
+            "no-file-sink": no_file_sink,
+            "accept-protected": accept_protected,
+        },
+    )
+    with asked(here, no_kafka=no_kafka) as kafka:
+
+        def make() -> "Plan":
+            batch = _batch(target, to_batch, to_time, to_offsets, by)
+            ids = _topic_ids(target)
+            return plan_rewind(
+                target, batch, why=reason, now=datetime.now(UTC), kafka=kafka, topic_ids=ids
+            )
+
+        return change(here, target.area, make, how)
+
+
+def _batch(
+    target: "Target",
+    to_batch: int | None,
+    to_time: datetime | None,
+    to_offsets: Path | None,
+    by: str,
+) -> int:
+    from streamctl.checkpoint.change import rewind
+    from streamctl.checkpoint.tree.reader import Checkpoint
+
+    given = [value for value in (to_batch, to_time, to_offsets, by or None) if value is not None]
+    if len(given) != 1:
+        raise SettingsInvalid(
+            "say where to, in one way",
+            hint="Give one of --to-batch, --to-time, --to-offsets and --by.",
+        )
+    checkpoint = Checkpoint.open(target.path)
+    if to_batch is not None:
+        return to_batch
+    if to_time is not None:
+        moment = to_time if to_time.tzinfo else to_time.replace(tzinfo=UTC)
+        return rewind.batch_at(checkpoint, moment)
+    if to_offsets is not None:
+        text = to_offsets.read_text(encoding="utf-8")
+        offsets = rewind.parse_offsets(text, name=str(to_offsets))
+        return rewind.batch_for_offsets(checkpoint, offsets)
+    return rewind.batch_before(checkpoint, span(by))
+
+
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+
+
+def span(text: str) -> timedelta:
+    """A duration such as `90s`, `15m`, `2h`, `1d`.
+
+    Raises:
+        SettingsInvalid: another text.
+    """
+    number, unit = text[:-1], text[-1:]
+    if unit not in _SECONDS or not number.replace(".", "", 1).isdecimal():
+        raise SettingsInvalid(f'"{text}" is no duration', hint="Such as 90s, 15m, 2h, 1d.")
+    return timedelta(seconds=float(number) * _SECONDS[unit])
+
+
+def _topic_ids(target: "Target") -> dict[str, str]:
+    """The topics' ids when the generation began."""
+    from streamctl.checkpoint.location import generations
+
+    if not target.generation:
+        return {}
+    return generations.read(target.area.store, target.generation).topic_ids
+
+
+def skip_command(
+    here: Here,
+    path: PathArgument = "",
+    *,
+    partition: Annotated[
+        str, typer.Option("--partition", metavar="[TOPIC:]P", help="Where the records lie.")
+    ],
+    to: Annotated[int, typer.Option("--to", help="First offset to read again.", min=1)],
+    reason: Annotated[str, typer.Option("--reason", help="Why; part of the dead letters.")],
+    query: QueryOption = "",
+    sink: SinkOption = "",
+    dead_letter_topic: Annotated[
+        str, typer.Option("--dead-letter-topic", help="Default: the job's.", show_default=False)
+    ] = "",
+    dry_run: DryRun = False,
+    plan: PlanFile = None,
+    yes: Yes = False,
+    accept_findings: Findings = False,
+    accept_loss: Loss = False,
+    accept_new_topic: NewTopic = False,
+    accept_protected: Protected = False,
+) -> Any:
+    """Pass over poison records, after copying them to the dead letter topic."""
+    from streamctl.checkpoint.change.skip import Skip, plan_skip
+
+    target = target_of(here, path, query=query, sink=sink)
+    topic, _, number = partition.rpartition(":")
+    if not number.isdecimal():
+        raise SettingsInvalid(f'"{partition}" is no partition', hint="Such as 3 or orders:3.")
+    accept = {
+        "accept-findings": accept_findings,
+        "accept-loss": accept_loss,
+        "accept-new-topic": accept_new_topic,
+        "accept-protected": accept_protected,
+    }
+    how = How(dry_run=dry_run, plan_file=plan, yes=yes, accept=accept)
+    with asked(here, no_kafka=False) as kafka:
+
+        def make() -> "Plan":
+            return plan_skip(
+                target,
+                Skip(topic=topic, partition=int(number), end=to),
+                why=reason,
+                now=datetime.now(UTC),
+                dead_letter_topic=dead_letter_topic or here.settings().kafka.dead_letters,
+                kafka=kafka,
+            )
+
+        return change(here, target.area, make, how)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the group."""
+    command(app, "rewind", view=change_view)(rewind_command)
+    command(app, "skip", view=change_view)(skip_command)
