@@ -10,6 +10,7 @@ from pathlib import Path
 from types import FrameType
 
 from scripts.benchmarks import (
+    backup,
     catch_up,
     checkpoint_inspect,
     cli,
@@ -33,6 +34,7 @@ BENCHMARKS = {
     "cli": cli.run,
     "inspect": checkpoint_inspect.run,
     "lag": lag.run,
+    "backup": backup.run,
 }
 
 

@@ -10,7 +10,7 @@ import os
 import posixpath
 import socket
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -29,6 +29,7 @@ from streamctl.errors import Malformed, StreamctlError
 from streamctl.reports import Event, OnEvent, Verdict, iso
 
 _TRIES = 5
+_SMALL_BYTES = 16 << 10
 
 
 class Moving(StreamctlError):
@@ -257,10 +258,9 @@ def _same(member: Member, before: StoredFile, again: set[str]) -> bool:
 
 def _store(files: Files, member: Member, writer: PackWriter) -> StoredFile:
     pieces, size = [], 0
-    with files.open(member.path) as stream:
-        while data := stream.read(PIECE_BYTES):
-            pieces.append(writer.add(data))
-            size += len(data)
+    for data in _pieces(files, member):
+        pieces.append(writer.add(data))
+        size += len(data)
     if member.size_bytes is not None and size != member.size_bytes:
         raise FileNotFoundError(member.path)
     return StoredFile(
@@ -269,6 +269,20 @@ def _store(files: Files, member: Member, writer: PackWriter) -> StoredFile:
         modified_seconds=member.modified_seconds,
         pieces=tuple(pieces),
     )
+
+
+def _pieces(files: Files, member: Member) -> Iterator[bytes]:
+    """The content, in pieces; most files are one, and far smaller than a piece may be."""
+    likely = _SMALL_BYTES if member.size_bytes is None else member.size_bytes + 1
+    if likely <= PIECE_BYTES:
+        data = files.read_start(member.path, likely)
+        if len(data) < likely:
+            if data:
+                yield data
+            return
+    with files.open(member.path) as stream:
+        while data := stream.read(PIECE_BYTES):
+            yield data
 
 
 def _fence(sink: str, batch_id: int, writer: PackWriter) -> tuple[int | None, list[StoredFile]]:
