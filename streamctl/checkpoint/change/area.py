@@ -15,12 +15,12 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from streamctl.checkpoint.location import generations, lease
+from streamctl.checkpoint.location import lease
 from streamctl.checkpoint.location.lease import Lease
 from streamctl.checkpoint.location.store import StorageFailed, Store
 from streamctl.checkpoint.tree import layout
 from streamctl.checkpoint.tree.files import Files, local_path
-from streamctl.errors import Busy, CheckpointNotFound, Malformed, Unsupported
+from streamctl.errors import Busy, Malformed, Unsupported
 
 OURS = "_streamctl"
 LEASE_SECONDS = 600.0
@@ -236,16 +236,3 @@ def remove_tree(path: str) -> None:
             shutil.rmtree(path)
         else:
             os.unlink(path)  # noqa: PTH108
-
-
-def require_there(area: Area) -> None:
-    """Guard against changing what is not there.
-
-    Raises:
-        CheckpointNotFound: no such location.
-    """
-    if area.has_generations and generations.current(area.store) is None:
-        raise CheckpointNotFound(
-            f'no generation was started in "{area.location}"',
-            hint="Start it with `streamctl start`.",
-        )
