@@ -55,6 +55,7 @@ class Root(LazyGroup):
             "Read and change any Spark checkpoint, without Spark.",
             _CHECKPOINTS,
         ),
+        Entry("backup", "backup", "Back up checkpoints, while the job runs too.", _CHECKPOINTS),
         Entry(
             "reprocess",
             "reprocess",

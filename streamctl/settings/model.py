@@ -72,6 +72,13 @@ class CheckpointSettings(Section):
     generation: str = Field("", description="run in this generation, not in the current one")
 
 
+class BackupSettings(Section):
+    """Where backups are, and how many stay."""
+
+    location: str = Field("", description="path or URL; default: beside the checkpoint")
+    at_least: PositiveInt = Field(2, description="so many stay, whatever a policy says")
+
+
 class OutputSettings(Section):
     """Where results go."""
 
@@ -177,6 +184,7 @@ class Settings(Section):
     job: JobSettings = JobSettings()
     kafka: KafkaSettings = KafkaSettings()
     checkpoint: CheckpointSettings = CheckpointSettings()
+    backup: BackupSettings = BackupSettings()
     output: OutputSettings = OutputSettings()
     stream: StreamSettings = StreamSettings()
     catch_up: CatchUpSettings = CatchUpSettings()

@@ -111,7 +111,7 @@ def acquire(
         owner=owner,
         host=socket.gethostname(),
         pid=os.getpid(),
-        process_started=_started(os.getpid()) or 0.0,
+        process_started=process_started(os.getpid()) or 0.0,
         acquired_at=now,
         renewed_at=now,
         seconds=seconds,
@@ -168,7 +168,7 @@ def renew(store: Store, lease: Lease, *, now: datetime, driver_pid: int | None =
     if held is None or held.token != lease.token:
         taker = held.describe() if held else "nobody: the lease was removed"
         raise LeaseLost(f"the lease was lost to {taker}")
-    started = _started(driver_pid) if driver_pid else None
+    started = process_started(driver_pid) if driver_pid else None
     renewed = replace(lease, renewed_at=now, driver_pid=driver_pid, driver_started=started)
     store.replace(_name(lease.generation), _bytes(renewed))
     return renewed
@@ -193,11 +193,12 @@ def _alive(pid: int | None, started: float | None) -> bool:
     """Whether this very process lives; a number given out again to another does not count."""
     if pid is None:
         return False
-    actual = _started(pid)
+    actual = process_started(pid)
     return actual is not None and (started is None or abs(actual - started) < 1)
 
 
-def _started(pid: int) -> float | None:
+def process_started(pid: int) -> float | None:
+    """When a process of this host began, in seconds since 1970; None when it is gone."""
     import psutil
 
     try:

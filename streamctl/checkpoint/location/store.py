@@ -70,6 +70,28 @@ class Store:
         except OSError as error:
             raise _failed("read", self.at(name), error) from error
 
+    def read_range(self, name: str, start: int, length: int) -> bytes | None:
+        """Part of a file, shorter where the file ends; None when there is none."""
+        path = self.at(name)
+        try:
+            if self.is_local:
+                with open(path, "rb") as file:  # noqa: PTH123
+                    return os.pread(file.fileno(), length, start)
+            return bytes(self.fs.cat_file(path, start=start, end=start + length))
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise _failed("read", path, error) from error
+
+    def size(self, name: str) -> int:
+        """Length of a file; 0 when there is none."""
+        try:
+            return int(self.fs.size(self.at(name)) or 0)
+        except FileNotFoundError:
+            return 0
+        except OSError as error:
+            raise _failed("look at", self.at(name), error) from error
+
     def replace(self, name: str, data: bytes) -> None:
         """Write the file; a reader sees the old bytes or the new."""
         path = self.at(name)

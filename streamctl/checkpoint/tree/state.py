@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from streamctl.checkpoint.formats.model import CommitEntry
 from streamctl.checkpoint.formats.operator import OperatorMetadata, parse_operator_metadata
 from streamctl.checkpoint.formats.rows import LineageItem
 from streamctl.checkpoint.tree import layout
@@ -20,6 +21,12 @@ PROVIDER_CONF = "spark.sql.streaming.stateStore.providerClass"
 CODEC_CONF = "spark.sql.streaming.stateStore.compression.codec"
 PARTITIONS_CONF = "spark.sql.shuffle.partitions"
 _INTERNAL_PARTITIONS_CONF = "spark.sql.streaming.internal.stateStore.partitions"
+JOIN_STORES = tuple(
+    f"{side}-{kind}"
+    for side in ("left", "right")
+    for kind in ("keyToNumValues", "keyWithIndexToValue")
+)
+"""Of a stream-stream join, in the order of the commit log's ids."""
 _BASES = frozenset({"snapshot", "zip"})
 
 
@@ -257,6 +264,16 @@ def chain_by_lineage(
             )
         changes.append(file)
     return Chain(version=version, base=base, changes=tuple(changes))
+
+
+def unique_id_of(commit: CommitEntry, store: Store) -> str | None:
+    """The id of a store's newest version in a commit of format 2; None when there is none."""
+    partitions = (commit.state_unique_ids or {}).get(store.operator_id, ())
+    if store.partition_id >= len(partitions):
+        return None
+    stores = partitions[store.partition_id]
+    place = JOIN_STORES.index(store.name) if store.name in JOIN_STORES else 0
+    return stores[place] if place < len(stores) else None
 
 
 def rebuildable(store: Store) -> frozenset[int]:

@@ -11,12 +11,14 @@ from streamctl.checkpoint.tree import layout
 from streamctl.checkpoint.tree.files import NotAFile
 from streamctl.checkpoint.tree.state import (
     CODEC_CONF,
+    JOIN_STORES,
     Operator,
     Store,
     is_rocksdb,
     partition_count,
     read_operator_metadata,
     scan,
+    unique_id_of,
 )
 from streamctl.checkpoint.verify.files import check_sum_if_any
 from streamctl.checkpoint.verify.findings import Finding, finding
@@ -26,11 +28,6 @@ from streamctl.checkpoint.verify.logs import Logs, attempt
 
 _CODECS = frozenset({"lz4", "zstd", "snappy", "lzf"})
 _FORMAT_2 = 2
-_JOIN_STORES = tuple(
-    f"{side}-{kind}"
-    for side in ("left", "right")
-    for kind in ("keyToNumValues", "keyWithIndexToValue")
-)
 _SINCE_4_0 = "spark.sql.streaming.stateStore.encodingFormat"
 
 
@@ -136,8 +133,8 @@ def _places(logs: Logs, operator: Operator, metadata: OperatorMetadata | None) -
         path = f"{operator.path}/{number}"
         yield finding("partition-missing", path, f"partition {number} has no directory")
     names = {store.name for store in operator.stores}
-    if names & set(_JOIN_STORES):
-        names |= set(_JOIN_STORES)
+    if names & set(JOIN_STORES):
+        names |= set(JOIN_STORES)
     elif metadata is not None:
         names |= {info.name for info in metadata.stores}
     present = {(store.partition_id, store.name) for store in operator.stores}
@@ -214,7 +211,7 @@ def _store(logs: Logs, store: Store, loader: Loader) -> Iterator[Finding]:
         return
     unique_id = None
     if logs.commit is not None and logs.commit.state_unique_ids:
-        unique_id = _unique_id(logs, store)
+        unique_id = unique_id_of(logs.commit, store)
         if unique_id is None and start.state_version > 0:
             detail = f"the commit has no id for {store.path}"
             yield finding("commit-ids-lost", f"{layout.COMMITS}/{logs.committed[-1]}", detail)
@@ -233,19 +230,6 @@ def _mixed(logs: Logs, store: Store) -> Finding | None:
         return finding("commit-ids-lost", f"{layout.COMMITS}/{logs.committed[-1]}", detail)
     detail = f'"{named.name}" has a unique id, and the commit log is of format 1'
     return finding("state-format-mixed", layout.join(store.path, named.name), detail)
-
-
-def _unique_id(logs: Logs, store: Store) -> str | None:
-    ids = (logs.commit.state_unique_ids if logs.commit else None) or {}
-    partitions = ids.get(store.operator_id, ())
-    if store.partition_id >= len(partitions):
-        return None
-    stores = partitions[store.partition_id]
-    if store.name == layout.DEFAULT_STORE:
-        place = 0
-    else:
-        place = _JOIN_STORES.index(store.name) if store.name in _JOIN_STORES else 0
-    return stores[place] if place < len(stores) else None
 
 
 def _ahead(store: Store, planned: int, *, by_id: bool) -> Iterator[Finding]:

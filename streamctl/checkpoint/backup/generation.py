@@ -1,0 +1,185 @@
+"""Restores all queries of a location as a new generation, which becomes the current one.
+
+Checkpoint and output are one thing, because Spark's file sink skips every batch that its own log
+holds. So the new generation has an output of its own, whose log begins with one compaction of what
+the backup's fence holds: readers find everything up to the restored batch, by its absolute paths in
+the old output, and every batch after it as it is run again (Spark `CompactibleFileStreamLog`).
+"""
+
+import posixpath
+import shutil
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from streamctl.checkpoint.backup.format import Manifest, StoredQuery
+from streamctl.checkpoint.backup.packs import PackReader, read_index
+from streamctl.checkpoint.backup.repository import Repository
+from streamctl.checkpoint.backup.restore import Restored, restore
+from streamctl.checkpoint.formats import decode, filelog
+from streamctl.checkpoint.location import generations, journal, lease
+from streamctl.checkpoint.location.generations import Generation
+from streamctl.checkpoint.location.store import Store
+from streamctl.checkpoint.tree import layout
+from streamctl.checkpoint.tree.files import Files, local_path
+from streamctl.errors import Refused, StreamctlError, Unsupported
+from streamctl.reports import OnEvent, Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerationRestored:
+    """A new generation made from a backup.
+
+    Attributes:
+        before: the generation that was current; empty for none.
+        queries: each with its place.
+    """
+
+    verdict: Verdict
+    id: str
+    before: str
+    generation: str
+    queries: list[Restored]
+
+
+def restore_generation(
+    repository: Repository,
+    manifest: Manifest,
+    *,
+    location: str,
+    output: str,
+    job: str,
+    lease_seconds: float,
+    now: datetime,
+    on_event: OnEvent,
+) -> GenerationRestored:
+    """Build the generation, then point to it.
+
+    Args:
+        repository: of the backup.
+        manifest: of a location's backup.
+        location: checkpoint location.
+        output: where generations put their output.
+        job: entry of the job that will go on.
+        lease_seconds: how long the lease holds without renewal.
+        now: UTC.
+        on_event: told of bytes.
+
+    Raises:
+        Busy: the job runs.
+        Refused: the backup is another job's, or of a bare checkpoint, or output files are gone.
+        NotFound, Malformed, StorageFailed: of the stores.
+    """
+    if manifest.generation is None:
+        raise Refused(
+            f"backup {manifest.id} is of a checkpoint by its path",
+            hint="Name an empty place with --to.",
+        )
+    if manifest.generation["job"] != job:
+        raise Refused(
+            f'backup {manifest.id} is of job "{manifest.generation["job"]}", not "{job}"',
+            hint="Restore it with --to, or name the job with --set job.entry=...",
+        )
+    store = Store.open(location)
+    held, _ = lease.acquire(store, owner=f"restore-{manifest.id}", seconds=lease_seconds, now=now)
+    try:
+        made = _record(manifest, generations.next_name(store), now)
+        queries = _build(repository, manifest, store, made, output, on_event=on_event)
+        before = generations.current(store)
+        _switch(store, manifest, before, made)
+    finally:
+        lease.release(store, held)
+    return GenerationRestored(
+        verdict=Verdict.OK,
+        id=manifest.id,
+        before=before.name if before else "",
+        generation=made.name,
+        queries=queries,
+    )
+
+
+def _build(
+    repository: Repository,
+    manifest: Manifest,
+    store: Store,
+    made: Generation,
+    output: str,
+    *,
+    on_event: OnEvent,
+) -> list[Restored]:
+    """Checkpoints and the beginnings of their outputs; nothing is left where one fails."""
+    base = generations.base(local_path(store.url) or store.url, made.name)
+    sinks = generations.base(output, made.name)
+    try:
+        queries = []
+        for query in manifest.queries:
+            place = f"{base}/{query.name}"
+            queries.append(restore(repository, manifest, query, to=place, on_event=on_event))
+            _begin_sink(repository, query, f"{sinks}/{query.name}")
+    except (StreamctlError, OSError):
+        for path in (base, local_path(sinks)):
+            shutil.rmtree(path or "", ignore_errors=True)
+        raise
+    return queries
+
+
+def _switch(store: Store, manifest: Manifest, before: Generation | None, made: Generation) -> None:
+    entry = journal.Entry(
+        at=made.created_at,
+        who=journal.whoami(),
+        verb="restore",
+        why=f"from backup {manifest.id}",
+        before={"generation": before.name if before else ""},
+        after={"generation": made.name},
+        undo={"generation": before.name} if before else None,
+    )
+    journal.record(store, entry)
+    generations.add(store, made)
+
+
+def _record(manifest: Manifest, name: str, now: datetime) -> Generation:
+    fields = dict(manifest.generation or {})
+    old = Generation(**fields | {"created_at": now})
+    return replace(
+        old, name=name, why=f"restored from backup {manifest.id}", request="",
+        ending_offsets="", bounded=False, output_location="",
+    )  # fmt: skip
+
+
+def _begin_sink(repository: Repository, query: StoredQuery, output: str) -> None:
+    """Let the new output's log begin with what readers had at the restored batch.
+
+    Raises:
+        Refused: some of these files are gone.
+        Unsupported: the output is not local.
+    """
+    if query.sink_batch_id is None:
+        return
+    place = local_path(output)
+    if place is None:
+        raise Unsupported(f'cannot begin the output "{output}": it is on an object store')
+    reader = PackReader(repository.store, read_index(repository.store))
+    entries = [
+        entry
+        for file in query.files
+        if file.path.startswith("sink/")
+        for entry in filelog.parse_file_log(
+            b"".join(reader.piece(piece) for piece in file.pieces), name=file.path
+        )
+    ]
+    _require_files(entries)
+    text = "\n".join(["v1", *(decode.compact(entry.fields) for entry in entries)])
+    log = Store.open(posixpath.join(place, layout.SINK_LOG))
+    log.replace(f"{query.batch_id}.compact", text.encode())
+
+
+def _require_files(entries: list[filelog.FileEntry]) -> None:
+    for entry in entries:
+        path = local_path(entry.path)
+        if path is None:
+            continue
+        folder, _, name = path.rpartition("/")
+        if not Files(folder).exists(name):
+            raise Refused(
+                f'"{path}" is gone, which the restored output refers to',
+                hint="Bring the old output back, or restore with --to and give it a new output.",
+            )

@@ -1,0 +1,194 @@
+"""Writes and reads packs: pieces in groups, groups in packs, an index beside each pack."""
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, Self
+
+import zstandard
+
+from streamctl.checkpoint.backup.format import GROUP_BYTES, PACK_BYTES, Place, seal, unseal
+from streamctl.checkpoint.location.store import Store
+from streamctl.errors import Malformed
+
+_LEVEL = 3
+_WORTH_IT = 0.97
+"""Content that shrinks by less is kept as it is: it is compressed already."""
+_CACHED_GROUPS = 16
+_WAITING_GROUPS = 8
+Index = dict[str, Place]
+"""Digest of a piece, as hex -> where it lies."""
+
+
+class PackWriter:
+    """Adds pieces to a repository. Compression runs beside the reading.
+
+    Args:
+        store: the repository.
+        index: of what is stored already; new pieces are added to it as their pack is whole.
+
+    Attributes:
+        written_bytes: of packs and indexes.
+    """
+
+    def __init__(self, store: Store, index: Index) -> None:
+        self.written_bytes = 0
+        self._store = store
+        self._index = index
+        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="compress")
+        self._group: list[tuple[str, bytes]] = []
+        self._group_bytes = 0
+        self._waiting: list[tuple[list[tuple[str, int]], Future[tuple[str, bytes]]]] = []
+        self._pack = bytearray()
+        self._held: list[tuple[int, int, str, list[tuple[str, int]]]] = []
+        self._seen: set[str] = set()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def add(self, data: bytes) -> str:
+        """Store a piece unless it is stored; return its digest."""
+        digest = hashlib.sha256(data).hexdigest()
+        if digest in self._index or digest in self._seen:
+            return digest
+        self._seen.add(digest)
+        self._group.append((digest, data))
+        self._group_bytes += len(data)
+        if self._group_bytes >= GROUP_BYTES:
+            self._close_group()
+        return digest
+
+    def finish(self) -> None:
+        """Write what is left.
+
+        Raises:
+            StorageFailed: the repository cannot be written.
+        """
+        self._close_group()
+        self._drain(0)
+        self._close_pack()
+
+    def _close_group(self) -> None:
+        if not self._group:
+            return
+        pieces = [(digest, len(data)) for digest, data in self._group]
+        joined = b"".join(data for _, data in self._group)
+        self._group, self._group_bytes = [], 0
+        self._waiting.append((pieces, self._pool.submit(_compressed, joined)))
+        self._drain(_WAITING_GROUPS)
+
+    def _drain(self, leave: int) -> None:
+        """Take compressed groups into the pack, oldest first."""
+        while len(self._waiting) > leave:
+            pieces, future = self._waiting.pop(0)
+            codec, data = future.result()
+            self._held.append((len(self._pack), len(data), codec, pieces))
+            self._pack += data
+            if len(self._pack) >= PACK_BYTES:
+                self._close_pack()
+
+    def _close_pack(self) -> None:
+        """The pack first, its index after it: a pack without one was never finished."""
+        if not self._held:
+            return
+        data = bytes(self._pack)
+        name = hashlib.sha256(data).hexdigest()
+        index = seal("index", {"pack": name, "bytes": len(data), "groups": self._held})
+        self._store.replace(f"packs/{name}.pack", data)
+        self._store.replace(f"packs/{name}.index", index)
+        self.written_bytes += len(data) + len(index)
+        self._index.update(_places(name, self._held))
+        self._pack, self._held = bytearray(), []
+
+
+def _compressed(data: bytes) -> tuple[str, bytes]:
+    shrunk = zstandard.ZstdCompressor(level=_LEVEL).compress(data)
+    return ("zstd", shrunk) if len(shrunk) < _WORTH_IT * len(data) else ("raw", data)
+
+
+def _places(pack: str, groups: Any) -> Index:
+    found: Index = {}
+    for offset, length, codec, pieces in groups:
+        at = 0
+        for digest, size in pieces:
+            found[digest] = Place(pack, offset, length, codec, at, size)
+            at += size
+    return found
+
+
+def read_index(store: Store, *, damaged: list[str] | None = None) -> Index:
+    """Where every piece of the repository lies.
+
+    Args:
+        store: the repository.
+        damaged: takes the names of index files that cannot be read; None lets them be errors.
+
+    Raises:
+        Malformed, Unsupported: an index cannot be read.
+        StorageFailed: the repository cannot be read.
+    """
+    found: Index = {}
+    for name in store.names("packs"):
+        if not name.endswith(".index"):
+            continue
+        try:
+            fields = unseal("index", store.read(f"packs/{name}") or b"", name=name)
+            found |= _places(fields["pack"], fields["groups"])
+        except Malformed:
+            if damaged is None:
+                raise
+            damaged.append(name)
+    return found
+
+
+class PackReader:
+    """Reads pieces, with the last groups at hand.
+
+    Args:
+        store: the repository.
+        index: of `read_index`.
+    """
+
+    def __init__(self, store: Store, index: Mapping[str, Place]) -> None:
+        self._store = store
+        self._index = index
+        self._groups: OrderedDict[tuple[str, int], bytes] = OrderedDict()
+
+    def piece(self, digest: str) -> bytes:
+        """The bytes with this digest, checked.
+
+        Raises:
+            Malformed: not there, cut, or changed.
+            StorageFailed: the repository cannot be read.
+        """
+        place = self._index.get(digest)
+        if place is None:
+            raise Malformed(f"piece {digest[:12]} is in no pack")
+        group = self._group(place)
+        data = group[place.at : place.at + place.size]
+        if hashlib.sha256(data).hexdigest() != digest:
+            raise Malformed(f'piece {digest[:12]} in pack "{place.pack[:12]}" is damaged')
+        return data
+
+    def _group(self, place: Place) -> bytes:
+        key = (place.pack, place.offset)
+        held = self._groups.get(key)
+        if held is not None:
+            self._groups.move_to_end(key)
+            return held
+        data = self._store.read_range(f"packs/{place.pack}.pack", place.offset, place.length)
+        if data is None or len(data) != place.length:
+            raise Malformed(f'pack "{place.pack[:12]}" is missing or cut')
+        if place.codec == "zstd":
+            try:
+                data = zstandard.ZstdDecompressor().decompress(data)
+            except zstandard.ZstdError as error:
+                raise Malformed(f'pack "{place.pack[:12]}" is damaged: {error}') from error
+        self._groups[key] = data
+        if len(self._groups) > _CACHED_GROUPS:
+            self._groups.popitem(last=False)
+        return data

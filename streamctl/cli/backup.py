@@ -1,0 +1,320 @@
+"""`streamctl backup`, and `streamctl checkpoint backup | restore`, which are the same functions."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from streamctl.cli import backup_views as views
+from streamctl.cli.command import Here, command
+from streamctl.cli.confirm import confirm
+from streamctl.errors import BrokerUnreachable, SettingsInvalid, TopicNotFound
+
+if TYPE_CHECKING:
+    from streamctl.checkpoint.backup.check import CheckReport
+    from streamctl.checkpoint.backup.generation import GenerationRestored
+    from streamctl.checkpoint.backup.prune import PruneReport
+    from streamctl.checkpoint.backup.repository import Repository
+    from streamctl.checkpoint.backup.restore import Restored
+    from streamctl.checkpoint.backup.take import About, Source, Taken
+    from streamctl.cli.backup_views import Changed, Listing, Shown
+    from streamctl.settings.model import Settings
+
+app = typer.Typer(
+    name="backup", help="Back up checkpoints, while the job runs too.", no_args_is_help=True
+)
+_Path = Annotated[
+    str,
+    typer.Argument(metavar="[PATH]", help="Path or URL; default: this job's.", show_default=False),
+]
+_Repository = Annotated[
+    str, typer.Option("--repository", "-r", help="Where backups are.", show_default=False)
+]
+_To = Annotated[str, typer.Option("--to", help="Where backups go.", show_default=False)]
+_Query = Annotated[str, typer.Option("--query", help="Of this query only.", show_default=False)]
+_Id = Annotated[str, typer.Argument(metavar="ID", help="Its beginning is enough; or `latest`.")]
+_Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Default: all.")]
+_Count = Annotated[int, typer.Option(min=0, help="How many stay.", show_default=False)]
+_DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would go, and end.")]
+_Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+
+
+def take(
+    here: Here,
+    path: _Path = "",
+    *,
+    to: _To = "",
+    query: _Query = "",
+    sink: Annotated[
+        str, typer.Option("--sink", help="Output of the file sink.", show_default=False)
+    ] = "",
+    batch: Annotated[
+        int | None, typer.Option("--batch", help="An older batch.", min=0, show_default=False)
+    ] = None,
+    read_all: Annotated[
+        bool, typer.Option("--read-all", help="Read files that an earlier backup has, too.")
+    ] = False,
+) -> "Taken":
+    """Back up the checkpoint as of its newest committed batch; the job may run."""
+    from streamctl.checkpoint.backup.take import take as take_backup
+
+    settings = here.settings()
+    location = path or settings.checkpoint.location
+    sources, about = _sources(here, settings, location, query, sink)
+    return take_backup(
+        sources,
+        _repository(here, settings, to, location=location, create=True),
+        about,
+        now=datetime.now(UTC),
+        batch_id=batch,
+        read_all=read_all,
+        on_event=here.on_event,
+    )
+
+
+command(app, "take", view=views.taken)(take)
+
+
+@command(app, "list", view=views.listing)
+def list_(here: Here, *, repository: _Repository = "") -> "Listing":
+    """List backups, newest last."""
+    found = _repository(here, here.settings(), repository)
+    return views.Listing(repository=found.store.url, backups=list(_listed(found)))
+
+
+def _listed(repository: "Repository") -> "Iterator[views.Listed]":
+    for name, manifest in repository.manifests():
+        mark = repository.mark(name)
+        yield views.Listed(
+            id=name,
+            created_at=manifest.created_at if manifest else "",
+            location=manifest.location if manifest else "",
+            batches={query.name: query.batch_id for query in manifest.queries} if manifest else {},
+            size_bytes=manifest.size_bytes if manifest else None,
+            verified_at=mark.verified_at,
+            keep=mark.keep,
+            readable=manifest is not None,
+        )
+
+
+@command(app, "show", view=views.shown)
+def show(here: Here, backup_id: _Id = "latest", *, repository: _Repository = "") -> "Shown":
+    """Show what a backup holds, and where a restored job would go on."""
+    found = _repository(here, here.settings(), repository)
+    return views.Shown(manifest=found.manifest(backup_id), mark=found.mark(found.find(backup_id)))
+
+
+@command(app, "verify", view=views.checked)
+def verify(
+    here: Here,
+    ids: _Ids = None,
+    *,
+    repository: _Repository = "",
+    read_data: Annotated[bool, typer.Option("--read-data", help="Read every byte back.")] = False,
+) -> "CheckReport":
+    """Say whether backups are whole. Exit code 3 when one is not."""
+    from streamctl.checkpoint.backup.check import check
+
+    return check(
+        _repository(here, here.settings(), repository),
+        ids=ids or [],
+        read_data=read_data,
+        now=datetime.now(UTC),
+        on_event=here.on_event,
+    )
+
+
+@command(app, "prune", view=views.pruned)
+def prune(
+    here: Here,
+    *,
+    repository: _Repository = "",
+    keep_last: _Count = 0,
+    keep_hourly: _Count = 0,
+    keep_daily: _Count = 0,
+    keep_weekly: _Count = 0,
+    keep_within: Annotated[
+        str, typer.Option(help="Those younger stay: 12h, 7d.", show_default=False)
+    ] = "",
+    dry_run: _DryRun = False,
+    yes: _Yes = False,
+) -> "PruneReport":
+    """Forget backups by policy and free their content; without a rule only free."""
+    from streamctl.checkpoint.backup.policy import Policy
+    from streamctl.checkpoint.backup.prune import prune as prune_backups
+
+    settings = here.settings()
+    policy = Policy(
+        last=keep_last,
+        hourly=keep_hourly,
+        daily=keep_daily,
+        weekly=keep_weekly,
+        within=_span(keep_within) if keep_within else None,
+        at_least=settings.backup.at_least,
+    )
+    if not dry_run:
+        confirm("free what no remaining backup needs", yes=yes)
+    return prune_backups(
+        _repository(here, settings, repository),
+        policy,
+        now=datetime.now(UTC),
+        dry_run=dry_run,
+        on_event=here.on_event,
+    )
+
+
+@command(app, "forget", view=views.changed)
+def forget(
+    here: Here, backup_id: _Id, *, repository: _Repository = "", yes: _Yes = False
+) -> "Changed":
+    """Forget one backup; `prune` frees its content."""
+    from streamctl.checkpoint.backup.locks import locked
+
+    found = _repository(here, here.settings(), repository)
+    name = found.find(backup_id)
+    confirm(f"forget backup {name}", yes=yes)
+    with locked(found.store, what="backup forget", alone=True, now=datetime.now(UTC)):
+        found.forget(name)
+    return views.Changed(id=name, what="forgotten")
+
+
+@command(app, "keep", view=views.changed)
+def keep(
+    here: Here,
+    backup_id: _Id,
+    *,
+    repository: _Repository = "",
+    release: Annotated[bool, typer.Option("--release", help="No longer.")] = False,
+) -> "Changed":
+    """Mark a backup so that no policy forgets it."""
+    found = _repository(here, here.settings(), repository)
+    name = found.find(backup_id)
+    found.put_mark(name, keep=not release)
+    return views.Changed(id=name, what="no longer kept" if release else "kept whatever the policy")
+
+
+@command(app, "unlock", view=views.changed)
+def unlock(
+    here: Here,
+    *,
+    repository: _Repository = "",
+    every: Annotated[
+        bool, typer.Option("--all", help="Also those of other hosts, and of the living.")
+    ] = False,
+    yes: _Yes = False,
+) -> "Changed":
+    """Remove the locks of workers that are dead."""
+    from streamctl.checkpoint.backup.locks import unlock as remove_locks
+
+    if every:
+        confirm("remove locks of workers that may live", yes=yes)
+    gone = remove_locks(_repository(here, here.settings(), repository).store, every=every)
+    named = "; ".join(lock.describe() for lock in gone)
+    return views.Changed(id=named, what="removed" if gone else "no dead worker's lock was there")
+
+
+def restore(
+    here: Here,
+    backup_id: _Id = "latest",
+    *,
+    repository: Annotated[
+        str, typer.Option("--from", help="Where backups are.", show_default=False)
+    ] = "",
+    to: Annotated[
+        str, typer.Option("--to", help="An empty place; default: a new generation.")
+    ] = "",
+    query: _Query = "",
+    yes: _Yes = False,
+) -> "GenerationRestored | Restored":
+    """Put a checkpoint back: to an empty place, or as a new generation of the job."""
+    from streamctl.checkpoint.backup.generation import restore_generation
+    from streamctl.checkpoint.backup.restore import query_of
+    from streamctl.checkpoint.backup.restore import restore as restore_query
+
+    settings = here.settings()
+    found = _repository(here, settings, repository)
+    manifest = found.manifest(backup_id)
+    if to:
+        chosen = query_of(manifest, query)
+        return restore_query(found, manifest, chosen, to=to, on_event=here.on_event)
+    confirm(f"let the job go on from backup {manifest.id}, in a new generation", yes=yes)
+    return restore_generation(
+        found,
+        manifest,
+        location=settings.checkpoint.location,
+        output=settings.output.location,
+        job=settings.job.entry,
+        lease_seconds=settings.checkpoint.lease_seconds,
+        now=datetime.now(UTC),
+        on_event=here.on_event,
+    )
+
+
+def _repository(
+    here: Here,
+    settings: "Settings",
+    given: str,
+    *,
+    location: str = "",
+    create: bool = False,
+) -> "Repository":
+    from streamctl.checkpoint.backup.repository import Repository
+    from streamctl.checkpoint.backup.take import default_location
+
+    del here
+    place = given or settings.backup.location
+    place = place or default_location(location or settings.checkpoint.location)
+    return Repository.open(place, create=create)
+
+
+def _sources(
+    here: Here, settings: "Settings", location: str, query: str, sink: str
+) -> "tuple[list[Source], About]":
+    """The queries at a location, and what the manifest says beside them."""
+    from streamctl.checkpoint.backup.sources import find_sources, settings_digest
+
+    sources, generation = find_sources(
+        location, query=query, output=settings.output.location, sink=sink
+    )
+    from streamctl.checkpoint.backup.take import About
+
+    return sources, About(
+        location=location,
+        generation=generation,
+        settings_digest=settings_digest(settings.model_dump_json()),
+        log_ends=_log_ends(here, settings, list((generation or {}).get("topic_ids", {}))),
+    )
+
+
+def _log_ends(here: Here, settings: "Settings", topics: list[str]) -> dict[str, dict[int, int]]:
+    """Where the topics end now; nothing when Kafka does not answer, which is only said."""
+    from streamctl.kafka.client import Broker
+    from streamctl.settings.secrets import resolve
+
+    if not topics:
+        return {}
+    options = {name: resolve(value) for name, value in settings.kafka.options.items()}
+    servers = settings.kafka.bootstrap_servers
+    try:
+        with Broker(servers, options=options, timeout_seconds=2) as broker:
+            return {
+                topic: {p: high for p, (_, high) in broker.watermarks(topic).items()}
+                for topic in topics
+            }
+    except (BrokerUnreachable, TopicNotFound) as error:
+        here.warn(f"The lag of a restore is not known: {error.message}.")
+        return {}
+
+
+def _span(text: str) -> timedelta:
+    units = {"h": 3600, "d": 86400, "w": 604800}
+    if not (text[:-1].isdigit() and text[-1] in units):
+        raise SettingsInvalid(f'--keep-within "{text}" is no time', hint="Give 12h, 7d or 4w.")
+    return timedelta(seconds=int(text[:-1]) * units[text[-1]])
+
+
+def register(checkpoint: typer.Typer) -> None:
+    """Add `backup` and `restore` to the group of checkpoint commands."""
+    command(checkpoint, "backup", view=views.taken)(take)
+    command(checkpoint, "restore", view=views.restored)(restore)

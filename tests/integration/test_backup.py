@@ -1,0 +1,80 @@
+"""A running job is backed up, and goes on from the backup: each record counted once."""
+
+from collections import Counter
+
+import pytest
+
+from streamctl.produce.ledger_entries import read_ledger
+from tests import accounting
+from tests.harness import Project, until
+
+pytestmark = pytest.mark.integration
+RECORDS = 6000
+SLOW = ("--set", "kafka.max_offsets_per_trigger=300")
+
+
+def drained(project: Project) -> bool:
+    return all(query["lag_records"] == 0 for query in project.json("lag").data["queries"])
+
+
+def counted(project: Project, generation: str) -> Counter:
+    """Records by window: those in the output, by its own log, and those in the state."""
+    data = project.directory / "data"
+    found: Counter = Counter()
+    for window, count in [
+        *accounting.committed_rows(data / "output" / generation / "windows"),
+        *accounting.state_rows(str(data / "checkpoint" / generation / "windows")),
+    ]:
+        assert window not in found, f"window {window} is there twice"
+        found[window] += count
+    return found
+
+
+def test_a_running_job_is_backed_up_and_goes_on_from_there(project, tmp_path):
+    ledger = tmp_path / "ledger"
+    sent = project(
+        *("produce", "--count", str(RECORDS), "--ledger", str(ledger), "--flaw", "all=0.1"),
+        *("--event-rate", "5", "--start-time", "2026-03-01T12:00:00"),
+    )
+    assert sent.exit_code == 0, sent.stderr
+    assert project("start", *SLOW).exit_code == 0
+    windows = project.checkpoints()["windows"]
+    until(lambda: windows.log_ids().committed[-1] >= 3)
+    backups = []
+    for _ in range(4):
+        taken = project.json("backup", "take")
+        assert taken.exit_code == 0, taken.stderr
+        backups.append(taken.data)
+    batches = [{q["name"]: q["batch_id"] for q in taken["queries"]} for taken in backups]
+    assert batches[0]["windows"] < batches[-1]["windows"]
+    assert backups[0]["queries"][0]["lag_records"] > 0
+    assert project.json("checkpoint", "restore", "--yes").exit_code == 11
+    until(lambda: drained(project))
+    assert project("stop").exit_code == 0
+    checked = project.json("backup", "verify", "--read-data")
+    assert checked.exit_code == 0
+    assert len(checked.data["backups"]) == 4
+
+    for number, (taken, at) in enumerate(zip(backups[::3], batches[::3], strict=True), start=2):
+        restored = project.json("checkpoint", "restore", taken["id"], "--yes")
+        assert restored.exit_code == 0, restored.stderr
+        generation = restored.data["generation"]
+        assert generation == f"000{number}"
+        assert project("start", "--set", "kafka.max_offsets_per_trigger=1000").exit_code == 0
+        until(lambda: drained(project))
+        assert project("stop").exit_code == 0
+        lines = [x for x in project.run.progress() if x["kind"] == "progress"]
+        first = next(x for x in lines if x["generation"] == generation and x["query"] == "windows")
+        assert first["batch_id"] == at["windows"] + 1
+        must = Counter(
+            (entry.device, entry.event_ms - entry.event_ms % 60_000)
+            for entry in read_ledger(ledger)
+            if entry.reason is None
+        )
+        assert counted(project, generation) == must
+    assert project.json("checkpoint", "undo", "--yes").exit_code == 0
+    assert (
+        project.json("checkpoint", "inspect", "--query", "windows")
+        .data["location"]
+        .endswith("0002/windows")
+    )
