@@ -124,6 +124,8 @@ def target(location: str, *, query: str = "", sink: str = "", output: str = "") 
     name, generation = "", ""
     if area.has_generations:
         generation, name = path.split("/")[-2:]
+        if generation in generations.recorded(area.store):
+            output = generations.read(area.store, generation).output_location or output
     return Target(
         area=area,
         path=path,
