@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from streamctl.checkpoint.location import lease
+from streamctl.checkpoint.location import generations, lease
 from streamctl.checkpoint.location.lease import Lease
 from streamctl.checkpoint.location.store import StorageFailed, Store
 from streamctl.checkpoint.tree import layout
