@@ -125,7 +125,9 @@ def _free(
     for name in names:
         pack, _, kind = name.rpartition(".")
         without_index = kind == "pack" and f"{pack}.index" not in names
-        if (pack in useless | wasteful and pack not in written) or without_index:
+        if pack in written:
+            continue  # content names a pack: an unfinished one may have been written again
+        if pack in useless | wasteful or without_index:
             store.remove(f"packs/{pack}.index")
             store.remove(f"packs/{pack}.pack")
     return PruneReport(

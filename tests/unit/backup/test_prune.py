@@ -163,7 +163,7 @@ def test_another_hosts_lock_binds_until_it_is_removed(two):
     with locked(store, what="backup prune", alone=True, now=NOW):
         (name,) = store.names("locks")
         fields = json.loads(store.read(f"locks/{name}"))
-    store.replace("locks/other.json", json.dumps(fields | {"host": "elsewhere"}).encode())
+    store.replace(f"locks/{name}", json.dumps(fields | {"host": "elsewhere"}).encode())
     with pytest.raises(Busy, match="on elsewhere"):
         run(folder)
     assert unlock(store, every=False) == []
