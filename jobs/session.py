@@ -125,6 +125,9 @@ def session_options(settings: Settings, launch: Launch) -> dict[str, str]:
     } | SPARK_OPTIONS
     if spark.state_store == "rocksdb":
         options[_ROCKSDB + "changelogCheckpointing.enabled"] = "true"
+        if settings.limits.rocksdb_memory_mb:
+            options[_ROCKSDB + "boundedMemoryUsage"] = "true"
+            options[_ROCKSDB + "maxMemoryUsageMB"] = str(settings.limits.rocksdb_memory_mb)
     if launch.jars and not spark.master.startswith("local"):
         options["spark.jars"] = ",".join(launch.jars)
     if launch.state_format_version is not None:

@@ -10,17 +10,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from streamctl.checkpoint.backup.generation import restore_generation
+from streamctl.checkpoint.backup.repository import Repository
+from streamctl.checkpoint.backup.sources import find_sources
+from streamctl.checkpoint.backup.take import About, take
 from streamctl.checkpoint.change.area import area_of, target
 from streamctl.checkpoint.change.clear import plan_clear
-from streamctl.checkpoint.change.plan import Guarded, Plan, require
+from streamctl.checkpoint.change.plan import Plan, require
 from streamctl.checkpoint.change.rewind import plan_rewind
 from streamctl.checkpoint.change.rotate import plan_rotate
 from streamctl.checkpoint.location import generations
 from streamctl.checkpoint.location.generations import Generation
-from streamctl.errors import ExitCode
+from streamctl.errors import ExitCode, Refused
+from streamctl.reports import ignore
 from tests.unit.change.helpers import NOW, apply_now
 from tests.warm import Warm, committed, run_until, wrong_values
 
+_NEW_GENERATION = {"rotate", "clear-generation", "restore"}
 NEWEST, EARLIER, TO = 13, 9, 6
 ROWS = 10
 
@@ -49,6 +55,9 @@ CELLS = [
     Cell("rewind-without-sink", "equal", ExitCode.WOULD_NOT_START),
     *(Cell("clear", sink) for sink in ("older", "equal", "newer", "empty", "moved")),
     Cell("clear-without-sink", "equal", ExitCode.WOULD_NOT_START),
+    *(Cell("restore", sink) for sink in ("older", "equal", "newer")),
+    Cell("restore", "empty", ExitCode.REFUSED),
+    Cell("restore", "moved", ExitCode.REFUSED),
     *(Cell("rotate", sink) for sink in ("older", "equal", "newer", "empty", "moved")),
     *(Cell("clear-generation", sink) for sink in ("older", "equal", "newer", "empty", "moved")),
 ]
@@ -131,21 +140,55 @@ def plan(ground: Ground, cell: Cell) -> Plan:
     return plan_clear(area_of(str(bare)), why="campaign", now=NOW, sink=given)
 
 
+def change(ground: Ground, cell: Cell) -> None:
+    """What the command does."""
+    if cell.change == "restore":
+        restore(ground)
+        return
+    made = plan(ground, cell)
+    require(made)
+    apply_now(made)
+
+
+def back_up(ground: Ground) -> None:
+    """A backup of an earlier batch, with its sink's log."""
+    location = str(ground.location)
+    sources, record = find_sources(location, query="", output=str(ground.output), sink="")
+    repository = Repository.open(str(ground.place / "backups"), create=True)
+    about = About(location=location, generation=record)
+    take(sources, repository, about, now=NOW, batch_id=EARLIER, on_event=ignore)
+
+
+def restore(ground: Ground) -> None:
+    """The backup becomes a new generation."""
+    repository = Repository.open(str(ground.place / "backups"))
+    restore_generation(
+        repository,
+        repository.manifest("latest"),
+        location=str(ground.location),
+        output=str(ground.output),
+        job="j:J",
+        lease_seconds=30,
+        now=NOW,
+        on_event=ignore,
+    )
+
+
 def judge(warm: Warm, base: Path, cell: Cell, place: Path) -> str:
     """Change, start, and say what is wrong; "" for nothing."""
     shutil.copytree(base, place)
     ground = Ground(place)
     rewrite_paths(ground.sink() / "_spark_metadata", str(base), str(place))
+    if cell.change == "restore":
+        back_up(ground)
     prepare(ground, cell.sink)
-    made = plan(ground, cell)
     try:
-        require(made)
-    except Guarded as refusal:
+        change(ground, cell)
+    except Refused as refusal:
         told = refusal.exit_code
         return "" if told is cell.refused else f"refused with {told}: {refusal.message}"
     if cell.refused is not None:
         return f"not refused with {cell.refused}"
-    apply_now(made)
     checkpoint, output = started_with(ground, cell)
     goal = max(committed(checkpoint), 0) + 4
     error = run_until(warm.values(checkpoint, output, rows=ROWS + 3), checkpoint, goal)
@@ -158,7 +201,7 @@ def started_with(ground: Ground, cell: Cell) -> tuple[Path, Path]:
     """Checkpoint and output of the next start."""
     if cell.change == "clear":
         return ground.place / "bare", where(ground, cell.sink)
-    generation = "0002" if cell.change in {"rotate", "clear-generation"} else "0001"
+    generation = "0002" if cell.change in _NEW_GENERATION else "0001"
     return ground.checkpoint(generation), where(ground, cell.sink, generation)
 
 

@@ -183,9 +183,9 @@ def _sinks(area: "Area", output: str) -> dict[str, str]:
     from streamctl.checkpoint.tree.files import local_path
 
     current = generations.current(area.store)
-    base = output.rstrip("/")
     if current is None:
         return {}
+    base = (current.output_location or output).rstrip("/")
     names = generations.queries(area.store, current.name)
     found = {name: local_path(f"{base}/{current.name}/{name}") for name in names}
     return {name: path for name, path in found.items() if path is not None}

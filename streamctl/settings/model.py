@@ -122,6 +122,18 @@ class SparkSettings(Section):
     options: dict[str, str] = Field({}, description="any `spark.*` option, by its whole name")
 
 
+class LimitsSettings(Section):
+    """What the job may take of its machine."""
+
+    disk_floor_bytes: Annotated[int, Field(ge=0)] = Field(
+        128 * 1024 * 1024,
+        description="with less free at checkpoint or output the job stops in order; 0: never",
+    )
+    rocksdb_memory_mb: Annotated[int, Field(ge=0)] = Field(
+        512, description="all RocksDB stores of a process together; 0: no bound"
+    )
+
+
 class SuperviseSettings(Section):
     """When the driver is started again."""
 
@@ -189,6 +201,7 @@ class Settings(Section):
     stream: StreamSettings = StreamSettings()
     catch_up: CatchUpSettings = CatchUpSettings()
     spark: SparkSettings = SparkSettings()
+    limits: LimitsSettings = LimitsSettings()
     supervise: SuperviseSettings = SuperviseSettings()
     start: StartSettings = StartSettings()
     stop: StopSettings = StopSettings()

@@ -12,11 +12,8 @@ from functools import partial
 from types import FrameType
 from typing import Any, TextIO
 
-from streamctl.checkpoint.change import apply as changes
-from streamctl.checkpoint.location import journal, lease
-from streamctl.checkpoint.location.lease import Lease, LeaseLost
 from streamctl.checkpoint.location.store import StorageFailed, Store
-from streamctl.errors import BrokerUnreachable, Busy, ExitCode, StreamctlError
+from streamctl.errors import BrokerUnreachable, ExitCode, StreamctlError
 from streamctl.job.launcher import Driver
 from streamctl.rundir import (
     Desired,
@@ -29,6 +26,8 @@ from streamctl.rundir import (
 )
 from streamctl.settings.model import Settings
 from streamctl.supervisor.attempt import Attempts
+from streamctl.supervisor.holding import Holding
+from streamctl.supervisor.limits import DiskFloor
 from streamctl.supervisor.logs import JobLog, pump
 from streamctl.supervisor.policy import End, Exit, Restart, after_exit, backoff_seconds, describe
 from streamctl.supervisor.progress import ProgressTail
@@ -67,11 +66,12 @@ class Supervisor:
             echo=echo,
         )
         self._tail = ProgressTail(run.progress_file)
+        self._floor = DiskFloor(settings)
+        self._full = ""
         self._signal: str | None = None
         self._stop: StopRequest | None = None
         self._stop_deadline = 0.0
-        self._lease: Lease | None = None
-        self._renewed = 0.0
+        self._holding: Holding | None = None
         self._wake = threading.Event()
         now = _now()
         self._status = Status(
@@ -98,11 +98,12 @@ class Supervisor:
         self._publish()
         try:
             store = Store.open(self._settings.checkpoint.location)
-            self._take_lease(store)
+            self._holding = Holding(store, self._settings, self._log)
+            self._holding.take(self._status.run_id)
             try:
                 end = self._supervise(store)
             finally:
-                self._give_lease_back(store)
+                self._holding.give_back()
         except StreamctlError as error:
             self._fail(error)
             end = End(observed=Observed.FAILED, why=error.message)
@@ -136,11 +137,27 @@ class Supervisor:
                 settings=self._settings.supervise,
                 chance=random.random(),  # noqa: S311 - jitter
             )
+            if self._full:
+                return self._ended_by_disk()
             if isinstance(decision, End):
                 return decision
             self._back_off(decision)
             if self._stop:
                 return End(observed=Observed.STOPPED, why="stopped while waiting to restart")
+
+    def _ended_by_disk(self) -> End:
+        failure = Failure(
+            at=_now(),
+            failure_class=FailureClass.INFRASTRUCTURE,
+            condition="DiskNearlyFull",
+            message=self._full,
+            hint="Free some space, with `streamctl checkpoint prune` for instance, and start "
+            "again; or lower limits.disk_floor_bytes.",
+            run_id=self._status.run_id,
+            attempt=self._status.attempt,
+        )
+        self._run.write(failure)
+        return End(observed=Observed.FAILED, why="stopped in order: the disk is nearly full")
 
     def _attempt(self, attempts: Attempts) -> Exit:
         """Start the driver and stay with it until it and its processes are gone."""
@@ -164,7 +181,7 @@ class Supervisor:
             return Exit(code=1, failure=failure, ran_seconds=0, stop_requested=bool(self._stop))
         self._publish(driver_pid=driver.pid, standby_pid=None, generation=attempts.generation)
         self._log.event("INFO", "driver started", attempt=number, pid=driver.pid)
-        self._renew(driver.pid, at_once=True)
+        self._renew_lease(driver.pid, at_once=True)
         try:
             while (code := driver.poll()) is None:
                 self._watch(driver)
@@ -241,8 +258,9 @@ class Supervisor:
             self._publish(observed=Observed.RUNNING, idle_queries=sorted(self._tail.idle))
         elif self._status.idle_queries and sorted(self._tail.idle) != self._status.idle_queries:
             self._publish(idle_queries=sorted(self._tail.idle))
-        self._renew(driver.pid)
+        self._renew_lease(driver.pid)
         self._keep_standby()
+        self._keep_disk_free()
         before = self._stop
         self._read_stop()
         if self._stop is None:
@@ -255,6 +273,15 @@ class Supervisor:
             self._publish(interrupted=True)
             self._log.event("WARN", "the deadline passed: the driver is killed")
             driver.end_session()
+
+    def _keep_disk_free(self) -> None:
+        """Ask for an orderly end while there is still space for it."""
+        if self._stop or not (full := self._floor.reached()):
+            return
+        self._full = full
+        self._log.event("ERROR", f"the disk is nearly full: {full}; stopping in order")
+        request = replace(self._request_by("disk floor"), reason=full)
+        self._run.write(request)
 
     def _keep_standby(self) -> None:
         """Only beside a driver that runs: a start is not slowed down by its own spare."""
@@ -286,9 +313,13 @@ class Supervisor:
         """Wait without a driver: the lease is held, and a stop ends it."""
         until = time.monotonic() + seconds
         while time.monotonic() < until and not self._stop:
-            self._renew(None)
+            self._renew_lease(None)
             self._read_stop()
             self._wake.wait(min(TICK_SECONDS, max(0.0, until - time.monotonic())))
+
+    def _renew_lease(self, driver_pid: int | None, *, at_once: bool = False) -> None:
+        if self._holding is not None:
+            self._holding.renew(driver_pid, at_once=at_once)
 
     def _read_stop(self) -> None:
         """Take in a request from a signal or from `stop.json`; a later one replaces an earlier."""
@@ -317,48 +348,6 @@ class Supervisor:
         self._signal = signal.Signals(number).name
         self._wake.set()
         self._wake.clear()
-
-    def _take_lease(self, store: Store) -> None:
-        self._store = store
-        self._lease, dead = lease.acquire(
-            store,
-            owner=self._status.run_id,
-            seconds=self._settings.checkpoint.lease_seconds,
-            now=_now(),
-            generation=self._settings.checkpoint.generation,
-        )
-        if dead:
-            self._log.event("WARN", f"took over the lease of {dead.describe()}")
-            self._journal(store, "take over lease", f"its owner, {dead.describe()}, is dead")
-        if not self._settings.checkpoint.generation and (done := changes.recover_at(store.url)):
-            self._log.event("WARN", f"finished an interrupted {done.verb} of {done.who}")
-
-    def _renew(self, driver_pid: int | None, *, at_once: bool = False) -> None:
-        """Renew at a third of the lease's length; a store that fails has until the lease ends."""
-        if self._lease is None:
-            return
-        every = self._lease.seconds / 3
-        if not at_once and time.monotonic() - self._renewed < every:
-            return
-        try:
-            self._lease = lease.renew(self._store, self._lease, now=_now(), driver_pid=driver_pid)
-            self._renewed = time.monotonic()
-        except StorageFailed as error:
-            if _now() > self._lease.expires_at:
-                raise LeaseLost(f"the lease ran out and {error.message}") from error
-            self._log.event("WARN", f"the lease could not be renewed: {error.message}")
-            self._renewed = time.monotonic() - every + 1
-
-    def _give_lease_back(self, store: Store) -> None:
-        if self._lease is None:
-            return
-        try:
-            lease.release(store, self._lease)
-        except (StorageFailed, Busy) as error:
-            self._log.event("WARN", f"the lease could not be released: {error.message}")
-
-    def _journal(self, store: Store, verb: str, why: str) -> None:
-        journal.record(store, journal.Entry(at=_now(), who=journal.whoami(), verb=verb, why=why))
 
     def _publish(self, **changes: Any) -> None:
         self._status = replace(self._status, updated_at=_now(), **changes)

@@ -52,13 +52,16 @@ class Harness:
         self.store = Store.open(str(tmp_path / "checkpoint"))
         self.processes: list[subprocess.Popen[bytes]] = []
 
-    def start(self, *behaviours: str, **supervise: float) -> "subprocess.Popen[bytes]":
+    def start(
+        self, *behaviours: str, disk_floor_bytes: int = 0, **supervise: float
+    ) -> "subprocess.Popen[bytes]":
         self.run.remove(Status)
         fast = {"initial_backoff_seconds": 0.3, "jitter": 0} | supervise
         settings = Settings.model_validate(
             {
                 "checkpoint": {"location": self.store.path, "lease_seconds": 0.9},
                 "supervise": fast,
+                "limits": {"disk_floor_bytes": disk_floor_bytes},
             }
         )
         replace_file(self.run.settings_file, settings.model_dump_json())
@@ -125,6 +128,17 @@ def test_a_killed_driver_is_noticed_and_restarted_and_nothing_of_it_is_left(harn
     after = harness.running()
     assert (after.run_id, after.restarts, after.attempts_left) == (before.run_id, 1, 2)
     assert after.driver_pid != before.driver_pid
+
+
+def test_below_the_disk_floor_the_job_ends_in_order_and_says_so(harness):
+    supervisor = harness.start("run", disk_floor_bytes=10**18)
+    assert supervisor.wait(PATIENCE_SECONDS) == 1
+    status, failure = harness.status(), harness.run.read(Failure)
+    assert (status.observed, status.interrupted) == (Observed.FAILED, False)
+    assert failure.condition == "DiskNearlyFull"
+    assert "the floor is" in failure.message
+    assert "streamctl checkpoint prune" in failure.hint
+    assert [line for line in harness.log() if "nearly full" in str(line["message"])]
 
 
 def test_a_standby_takes_over_from_a_killed_driver_and_another_is_made(harness):

@@ -20,7 +20,7 @@ from streamctl.checkpoint.location.lease import Lease
 from streamctl.checkpoint.location.store import StorageFailed, Store
 from streamctl.checkpoint.tree import layout
 from streamctl.checkpoint.tree.files import Files, local_path
-from streamctl.errors import Busy, CheckpointNotFound, Malformed, Unsupported
+from streamctl.errors import Busy, Malformed, Unsupported
 
 OURS = "_streamctl"
 LEASE_SECONDS = 600.0
@@ -124,6 +124,8 @@ def target(location: str, *, query: str = "", sink: str = "", output: str = "") 
     name, generation = "", ""
     if area.has_generations:
         generation, name = path.split("/")[-2:]
+        if generation in generations.recorded(area.store):
+            output = generations.read(area.store, generation).output_location or output
     return Target(
         area=area,
         path=path,
@@ -236,16 +238,3 @@ def remove_tree(path: str) -> None:
             shutil.rmtree(path)
         else:
             os.unlink(path)  # noqa: PTH108
-
-
-def require_there(area: Area) -> None:
-    """Guard against changing what is not there.
-
-    Raises:
-        CheckpointNotFound: no such location.
-    """
-    if area.has_generations and generations.current(area.store) is None:
-        raise CheckpointNotFound(
-            f'no generation was started in "{area.location}"',
-            hint="Start it with `streamctl start`.",
-        )

@@ -84,11 +84,14 @@ def newest_logged(sink: str) -> int | None:
 
 
 def _moved(sink: str, plan: SinkPlan) -> str:
-    """An output that was moved: its log has absolute paths, and readers go by them."""
+    """An output that was moved: its log has absolute paths, and readers go by them.
+
+    A restored generation refers to files of the output before it: those are there.
+    """
     for uri in plan.kept:
         path = local(uri)
-        if path is None or not path.startswith(f"{sink}/"):
-            return f'its log names files that lie elsewhere, such as "{uri}"'
+        if path is None or (not path.startswith(f"{sink}/") and not os.path.lexists(path)):
+            return f'its log names files that are not there, such as "{uri}"'
     return ""
 
 

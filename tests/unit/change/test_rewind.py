@@ -1,5 +1,6 @@
 """Rewind: what goes and what stays, with the sink, and back again."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -127,6 +128,22 @@ def test_the_sink_goes_back_with_the_checkpoint(tmp_path: Path) -> None:
     assert verify(Checkpoint.open(str(path)), sink=str(sink)).verdict is Verdict.OK
     undo(target.area, report.entry)
     assert digest(path, sink) == before
+
+
+def test_an_output_that_refers_to_another_is_not_moved(tmp_path: Path) -> None:
+    """A restored generation's log names files of the old output; one that was moved names none."""
+    path, old = small(tmp_path / "checkpoint"), sink_of(tmp_path / "out")
+    (tmp_path / "new/_spark_metadata").mkdir(parents=True)
+    for file in (old / "_spark_metadata").iterdir():
+        shutil.copy2(file, tmp_path / "new/_spark_metadata")
+    target = bare(path, sink=tmp_path / "new")
+    plan = plan_rewind(target, 1, why="test", now=NOW)
+    run(target.area, plan)
+    assert (old / "part-3-0.parquet").exists()  # of another output: not ours to take
+    shutil.move(old, tmp_path / "elsewhere")
+    moved = plan_rewind(target, 0, why="test", now=NOW)
+    with pytest.raises(Guarded, match="names files that are not there"):
+        require(moved)
 
 
 def test_the_plan_says_what_kafka_has(tmp_path: Path) -> None:
