@@ -21,6 +21,9 @@ def counted(project: Project, generation: str) -> Counter:
     """Records by window: those in the output, by its own log, and those in the state."""
     data = project.directory / "data"
     found: Counter = Counter()
+    output = data / "output" / generation / "windows"
+    for name in accounting.sink_files(output):  # Spark's readers take no other files
+        assert name.startswith(str(output))
     for window, count in [
         *accounting.committed_rows(data / "output" / generation / "windows"),
         *accounting.state_rows(str(data / "checkpoint" / generation / "windows")),

@@ -2,14 +2,18 @@
 
 Checkpoint and output are one thing, because Spark's file sink skips every batch that its own log
 holds. So the new generation has an output of its own, whose log begins with one compaction of what
-the backup's fence holds: readers find everything up to the restored batch, by its absolute paths in
-the old output, and every batch after it as it is run again (Spark `CompactibleFileStreamLog`).
+the backup's fence holds, and whose files are second names of those in the old output: readers find
+everything up to the restored batch, and every batch after it as it is run again (Spark
+`CompactibleFileStreamLog`).
 """
 
 import posixpath
 import shutil
 from dataclasses import dataclass, replace
 from datetime import datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
 
 from streamctl.checkpoint.backup.format import Manifest, StoredQuery
 from streamctl.checkpoint.backup.packs import PackReader, read_index
@@ -20,7 +24,7 @@ from streamctl.checkpoint.location import generations, journal, lease
 from streamctl.checkpoint.location.generations import Generation
 from streamctl.checkpoint.location.store import Store
 from streamctl.checkpoint.tree import layout
-from streamctl.checkpoint.tree.files import Files, local_path
+from streamctl.checkpoint.tree.files import local_path
 from streamctl.errors import Refused, StreamctlError, Unsupported
 from streamctl.reports import OnEvent, Verdict
 
@@ -166,20 +170,41 @@ def _begin_sink(repository: Repository, query: StoredQuery, output: str) -> None
             b"".join(reader.piece(piece) for piece in file.pieces), name=file.path
         )
     ]
-    _require_files(entries)
-    text = "\n".join(["v1", *(decode.compact(entry.fields) for entry in entries)])
+    old = local_path(query.sink) or query.sink
+    lines = [decode.compact(_brought(entry, old, place)) for entry in entries]
+    text = "\n".join(["v1", *lines])
     log = Store.open(posixpath.join(place, layout.SINK_LOG))
     log.replace(f"{query.batch_id}.compact", text.encode())
 
 
-def _require_files(entries: list[filelog.FileEntry]) -> None:
-    for entry in entries:
-        path = local_path(entry.path)
-        if path is None:
-            continue
-        folder, _, name = path.rpartition("/")
-        if not Files(folder).exists(name):
-            raise Refused(
-                f'"{path}" is gone, which the restored output refers to',
-                hint="Bring the old output back, or restore with --to and give it a new output.",
-            )
+def _brought(entry: filelog.FileEntry, old: str, new: str) -> dict[str, Any]:
+    """Link a data file into the new output, and return its entry there.
+
+    Spark's readers take only files below the path that is read, whatever the log says
+    (`MetadataLogFileIndex`).
+
+    Raises:
+        Refused: the file is gone.
+    """
+    path = unquote(local_path(entry.path) or entry.path)
+    inside = path.removeprefix(f"{old}/") if path.startswith(f"{old}/") else Path(path).name
+    target = Path(new, inside)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        _link(path, target)
+    except FileNotFoundError as error:
+        raise Refused(
+            f'"{path}" is gone, which readers had at the restored batch',
+            hint="Bring the old output back, or restore with --to and give it a new output.",
+        ) from error
+    return entry.fields | {"path": target.as_uri()}
+
+
+def _link(path: str, target: Path) -> None:
+    """A second name for the same bytes; a copy where the disk is another."""
+    try:
+        target.hardlink_to(path)
+    except FileNotFoundError:
+        raise
+    except OSError:
+        shutil.copy2(path, target)
