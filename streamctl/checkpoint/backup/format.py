@@ -2,8 +2,8 @@
 
 ```
 repository.json          {"format": 1, "id": ...}
-packs/<sha256>.pack      groups, one after the other; each is zstd or raw
-packs/<sha256>.index     which pieces are in which group; written after its pack
+packs/<name>.pack        groups, one after the other; each is zstd or raw
+packs/<name>.index       which pieces are in which group; written after its pack
 manifests/<id>           one backup; written last
 marks/<id>.json          what became known or was wished later: verified, kept
 locks/<id>.json

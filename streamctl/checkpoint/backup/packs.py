@@ -13,10 +13,14 @@ from streamctl.checkpoint.location.store import Store
 from streamctl.errors import Malformed
 
 _LEVEL = 3
-_WORTH_IT = 0.97
+_WORTH_IT = 0.9
 """Content that shrinks by less is kept as it is: it is compressed already."""
+_SAMPLE_BYTES = 128 << 10
+"""So much from the middle of a group tells whether the rest is worth the time."""
+_WORKERS = 2
 _CACHED_GROUPS = 16
 _WAITING_GROUPS = 8
+_WAITING_PACKS = 2
 Index = dict[str, Place]
 """Digest of a piece, as hex -> where it lies."""
 
@@ -36,12 +40,14 @@ class PackWriter:
         self.written_bytes = 0
         self._store = store
         self._index = index
-        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="compress")
+        self._pool = ThreadPoolExecutor(max_workers=_WORKERS, thread_name_prefix="packs")
         self._group: list[tuple[str, bytes]] = []
         self._group_bytes = 0
         self._waiting: list[tuple[list[tuple[str, int]], Future[tuple[str, bytes]]]] = []
-        self._pack = bytearray()
+        self._pack: list[bytes] = []
+        self._pack_bytes = 0
         self._held: list[tuple[int, int, str, list[tuple[str, int]]]] = []
+        self._writing: list[Future[None]] = []
         self._seen: set[str] = set()
 
     def __enter__(self) -> Self:
@@ -71,6 +77,7 @@ class PackWriter:
         self._close_group()
         self._drain(0)
         self._close_pack()
+        self._await_packs(0)
 
     def _close_group(self) -> None:
         if not self._group:
@@ -86,27 +93,43 @@ class PackWriter:
         while len(self._waiting) > leave:
             pieces, future = self._waiting.pop(0)
             codec, data = future.result()
-            self._held.append((len(self._pack), len(data), codec, pieces))
-            self._pack += data
-            if len(self._pack) >= PACK_BYTES:
+            self._held.append((self._pack_bytes, len(data), codec, pieces))
+            self._pack.append(data)
+            self._pack_bytes += len(data)
+            if self._pack_bytes >= PACK_BYTES:
                 self._close_pack()
 
     def _close_pack(self) -> None:
-        """The pack first, its index after it: a pack without one was never finished."""
+        """A pack bears the digest of its pieces' digests: the same pieces make the same pack."""
         if not self._held:
             return
-        data = bytes(self._pack)
-        name = hashlib.sha256(data).hexdigest()
-        index = seal("index", {"pack": name, "bytes": len(data), "groups": self._held})
-        self._store.replace(f"packs/{name}.pack", data)
-        self._store.replace(f"packs/{name}.index", index)
-        self.written_bytes += len(data) + len(index)
+        told = "".join(digest for _, _, _, pieces in self._held for digest, _ in pieces)
+        name = hashlib.sha256(told.encode()).hexdigest()
+        fields = {"pack": name, "bytes": self._pack_bytes, "groups": self._held}
+        index = seal("index", fields)
+        self.written_bytes += self._pack_bytes + len(index)
         self._index.update(_places(name, self._held))
-        self._pack, self._held = bytearray(), []
+        self._writing.append(self._pool.submit(self._write, name, self._pack, index))
+        self._pack, self._pack_bytes, self._held = [], 0, []
+        self._await_packs(_WAITING_PACKS)
+
+    def _write(self, name: str, pack: list[bytes], index: bytes) -> None:
+        """The pack first, its index after it: a pack without one was never finished."""
+        self._store.replace(f"packs/{name}.pack", b"".join(pack))
+        self._store.replace(f"packs/{name}.index", index)
+
+    def _await_packs(self, leave: int) -> None:
+        while len(self._writing) > leave:
+            self._writing.pop(0).result()
 
 
 def _compressed(data: bytes) -> tuple[str, bytes]:
-    shrunk = zstandard.ZstdCompressor(level=_LEVEL).compress(data)
+    compress = zstandard.ZstdCompressor(level=_LEVEL).compress
+    middle = max(0, (len(data) - _SAMPLE_BYTES) // 2)
+    sample = data[middle : middle + _SAMPLE_BYTES]
+    if len(compress(sample)) >= _WORTH_IT * len(sample):
+        return "raw", data
+    shrunk = compress(data)
     return ("zstd", shrunk) if len(shrunk) < _WORTH_IT * len(data) else ("raw", data)
 
 

@@ -22,7 +22,7 @@ from streamctl.checkpoint.tree import layout
 from streamctl.checkpoint.tree.files import local_path
 from streamctl.checkpoint.tree.reader import Checkpoint
 from streamctl.checkpoint.verify.kinds import Severity
-from streamctl.checkpoint.verify.verify import verify
+from streamctl.checkpoint.verify.verify import Level, verify
 from streamctl.errors import NotFound, Refused, Unsupported
 from streamctl.reports import Event, OnEvent, Verdict
 
@@ -237,7 +237,7 @@ def _moved(value: object, place: str) -> object:
 
 
 def _require_sound(staged: str) -> None:
-    report = verify(Checkpoint.open(staged))
+    report = verify(Checkpoint.open(staged), level=Level.BRIEF)
     wrong = [item for item in report.findings if item.severity is Severity.ERROR]
     if wrong:
         raise Refused(

@@ -24,19 +24,23 @@ from streamctl.reports import Verdict, worst
 
 SETTLE_SECONDS = 0.3
 """Between two looks: longer than a rename and its sidecar take."""
-FAST_LIMIT_BYTES = 16 << 20
-"""The fast level reads no larger state file: its names and lengths must do."""
 _LOOKS = 4
 
 
 class Level(StrEnum):
     """How much is read.
 
-    Fast: what the next start reads. Deep: every file that can be reached.
+    Fast: what the next start reads. Deep: every file that can be reached. Brief: as fast, for a
+    copy whose bytes are known to be those of the original.
     """
 
+    BRIEF = "brief"
     FAST = "fast"
     DEEP = "deep"
+
+
+_LIMIT_BYTES = {Level.BRIEF: 64 << 10, Level.FAST: 16 << 20, Level.DEEP: None}
+"""No larger state file is read: its name and length must do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,8 +171,8 @@ def _look_once(files: Files, output: Files | None, level: Level) -> _Look:
     found += verify_files.look_at_sources(logs)
     newest_state = unread = 0
     try:
-        limit = FAST_LIMIT_BYTES if level is Level.FAST else None
-        operators, state_findings, unread = verify_state.look(logs, limit_bytes=limit)
+        limit_bytes = _LIMIT_BYTES[level]
+        operators, state_findings, unread = verify_state.look(logs, limit_bytes=limit_bytes)
         stores = [store for operator in operators for store in operator.stores]
         newest_state = max((f.version for store in stores for f in store.files), default=0)
         found += state_findings
