@@ -7,6 +7,7 @@ import pytest
 from streamctl.checkpoint.tree.files import Files
 from streamctl.checkpoint.tree.reader import Checkpoint
 from streamctl.checkpoint.tree.start import holes, plan_start
+from streamctl.checkpoint.verify import verify as verify_module
 from streamctl.checkpoint.verify.findings import finding, forecast
 from streamctl.checkpoint.verify.kinds import Effect, Severity
 from streamctl.checkpoint.verify.logs import look
@@ -161,7 +162,7 @@ def test_kafka(tmp_path, committed, kept, expected, why):  # noqa: ARG001  for t
 
 
 def test_a_large_file_is_counted_as_not_read_at_the_fast_level(place, monkeypatch):
-    monkeypatch.setattr("streamctl.checkpoint.verify.verify.FAST_LIMIT_BYTES", 10)
+    monkeypatch.setitem(verify_module._LIMIT_BYTES, Level.FAST, 10)
     checkpoint = Checkpoint.open(str(place))
     assert verify(checkpoint, sleep=lambda _: None).unread_files > 0
     assert verify(checkpoint, level=Level.DEEP, sleep=lambda _: None).unread_files == 0
