@@ -8,8 +8,10 @@ import posixpath
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
+from streamctl.checkpoint.location.local import LocalFiles
+from streamctl.checkpoint.tree.files import local_path
 from streamctl.errors import StreamctlError
 
 if TYPE_CHECKING:
@@ -30,7 +32,7 @@ class Store:
         url: as the user wrote it.
     """
 
-    fs: "AbstractFileSystem"
+    fs: "AbstractFileSystem | LocalFiles"
     path: str
     url: str
 
@@ -41,6 +43,9 @@ class Store:
         Raises:
             StorageFailed: the scheme needs a package that is not installed, or is not known.
         """
+        local = local_path(url)
+        if local is not None:
+            return cls(fs=LocalFiles(), path=local, url=url)
         import fsspec
 
         try:
@@ -55,7 +60,7 @@ class Store:
     @property
     def is_local(self) -> bool:
         """Whether it is the machine's own filesystem."""
-        return "file" in _protocols(self.fs)
+        return isinstance(self.fs, LocalFiles)
 
     def at(self, name: str) -> str:
         """The path of something below."""
@@ -74,7 +79,7 @@ class Store:
         """Part of a file, shorter where the file ends; None when there is none."""
         path = self.at(name)
         try:
-            if self.is_local:
+            if isinstance(self.fs, LocalFiles):
                 with open(path, "rb") as file:  # noqa: PTH123
                     return os.pread(file.fileno(), length, start)
             return bytes(self.fs.cat_file(path, start=start, end=start + length))
@@ -96,7 +101,7 @@ class Store:
         """Write the file; a reader sees the old bytes or the new."""
         path = self.at(name)
         try:
-            if not self.is_local:
+            if not isinstance(self.fs, LocalFiles):
                 self.fs.pipe_file(path, data)
                 return
             Path(path).parent.mkdir(parents=True, exist_ok=True)
@@ -152,10 +157,6 @@ class Store:
             if self.is_local:
                 file.flush()
                 os.fsync(file.fileno())
-
-
-def _protocols(fs: Any) -> tuple[str, ...]:
-    return (fs.protocol,) if isinstance(fs.protocol, str) else tuple(fs.protocol)
 
 
 def _failed(verb: str, path: str, error: OSError) -> StorageFailed:
