@@ -197,6 +197,7 @@ class Driver:
                     log=self.log,
                 ),
                 ending=self._ending,
+                heap=session.heap,
             )
         )
 

@@ -168,6 +168,7 @@ class Status:
         restarts: of the driver, since `started_at`.
         interrupted: whether a stop had to kill the driver, its deadline being past.
         standby_pid: a second driver that waits to take over, None while there is none.
+        url: where the supervisor answers; empty for nowhere.
     """
 
     desired: Desired
@@ -190,6 +191,7 @@ class Status:
     interrupted: bool = False
     standby_pid: int | None = None
     master: str = ""
+    url: str = ""
 
 
 class RunDirectory:
@@ -296,7 +298,7 @@ def read_file(path: Path, kind: type[T]) -> T | None:
     except FileNotFoundError:
         return None
     try:
-        return _build(kind, json.loads(text))
+        return build(kind, json.loads(text))
     except (ValueError, TypeError, KeyError) as error:
         raise Malformed(
             f'cannot read "{path}": {error}',
@@ -304,8 +306,12 @@ def read_file(path: Path, kind: type[T]) -> T | None:
         ) from error
 
 
-def _build(kind: type[T], fields: dict[str, Any]) -> T:
-    """Build a flat dataclass from JSON: times and enums come back as such."""
+def build(kind: type[T], fields: dict[str, Any]) -> T:
+    """Build a flat dataclass from JSON: times and enums come back as such; more fields are let go.
+
+    Raises:
+        ValueError, TypeError, KeyError: the fields are not those of `kind`.
+    """
     hints = typing.get_type_hints(kind)
     known = {f.name for f in dataclasses.fields(kind)}  # type: ignore[arg-type]
     return kind(**{name: _value(hints[name], fields[name]) for name in fields if name in known})

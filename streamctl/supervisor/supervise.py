@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from types import FrameType
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from streamctl.checkpoint.location.store import StorageFailed, Store
 from streamctl.errors import BrokerUnreachable, ExitCode, StreamctlError
@@ -32,6 +32,9 @@ from streamctl.supervisor.logs import JobLog, pump
 from streamctl.supervisor.policy import End, Exit, Restart, after_exit, backoff_seconds, describe
 from streamctl.supervisor.progress import ProgressTail
 from streamctl.supervisor.standby import Standby, Watched
+
+if TYPE_CHECKING:
+    from streamctl.health.observer import Observer
 
 TICK_SECONDS = 0.1
 NOW_GRACE_SECONDS = 10.0
@@ -72,6 +75,8 @@ class Supervisor:
         self._stop: StopRequest | None = None
         self._stop_deadline = 0.0
         self._holding: Holding | None = None
+        self._observer: Observer | None = None
+        self._observing = threading.Thread(target=self._observe, name="observe", daemon=True)
         self._wake = threading.Event()
         now = _now()
         self._status = Status(
@@ -100,6 +105,8 @@ class Supervisor:
             store = Store.open(self._settings.checkpoint.location)
             self._holding = Holding(store, self._settings, self._log)
             self._holding.take(self._status.run_id)
+            if self._settings.observe.enabled:
+                self._observing.start()
             try:
                 end = self._supervise(store)
             finally:
@@ -114,10 +121,31 @@ class Supervisor:
         level = "ERROR" if end.observed is Observed.FAILED else "INFO"
         self._log.event(level, f"ended: {end.why}", run_id=self._status.run_id)
         self._publish(observed=end.observed, driver_pid=None)
+        self._end_observing()
         self._log.close()
         if self._status.interrupted:
             return ExitCode.DEADLINE_PASSED
         return ExitCode.FAILED if end.observed is Observed.FAILED else ExitCode.DONE
+
+    def _observe(self) -> None:
+        """Answer and alert; a job runs without that rather than not at all.
+
+        In a thread, because the driver is to start first: the imports alone take a while.
+        """
+        try:
+            from streamctl.health.observer import Observer
+
+            observer = Observer(self._run, self._settings, tell=self._log.event)
+            observer.start()
+            self._observer = observer
+        except Exception as error:  # noqa: BLE001
+            self._log.event("ERROR", f"no observer: {type(error).__name__}: {error}")
+
+    def _end_observing(self) -> None:
+        if self._observing.is_alive():
+            self._observing.join()
+        if self._observer:
+            self._observer.end()
 
     def _supervise(self, store: Store) -> End:
         attempts = self._attempts(self._run, self._settings, store, run_id=self._status.run_id)
@@ -258,6 +286,8 @@ class Supervisor:
             self._publish(observed=Observed.RUNNING, idle_queries=sorted(self._tail.idle))
         elif self._status.idle_queries and sorted(self._tail.idle) != self._status.idle_queries:
             self._publish(idle_queries=sorted(self._tail.idle))
+        if self._observer and self._observer.url != self._status.url:
+            self._publish(url=self._observer.url)
         self._renew_lease(driver.pid)
         self._keep_standby()
         self._keep_disk_free()
@@ -318,6 +348,8 @@ class Supervisor:
             self._wake.wait(min(TICK_SECONDS, max(0.0, until - time.monotonic())))
 
     def _renew_lease(self, driver_pid: int | None, *, at_once: bool = False) -> None:
+        if self._observer is not None:
+            self._observer.beat()
         if self._holding is not None:
             self._holding.renew(driver_pid, at_once=at_once)
 

@@ -18,8 +18,8 @@ from streamctl.checkpoint.change.area import held
 from streamctl.checkpoint.change.rotate import plan_rotate
 from streamctl.checkpoint.location import journal, lease
 from streamctl.checkpoint.location.store import Store
-from streamctl.lifecycle.status import is_supervised, read_status
 from streamctl.lifecycle.stop import Outcome, stop
+from streamctl.observe.status import is_supervised, read_status
 from streamctl.reports import Verdict
 from streamctl.rundir import (
     Desired,

@@ -64,6 +64,7 @@ class StatusReport:
         reasons: why the verdict is not ok.
         failure: why the last attempt ended, when it failed.
         standby_pid: the driver that waits to take over, None without one.
+        url: where the supervisor answers: status page, health, metrics; empty for nowhere.
         uptime_seconds: of the run, over restarts; None when it does not run.
     """
 
@@ -84,6 +85,7 @@ class StatusReport:
     generation: str
     checkpoint_location: str
     master: str
+    url: str
     queries: list[QueryStatus]
     failure: Failure | None
     measured_at: datetime
@@ -124,6 +126,7 @@ def read_status(run: RunDirectory, *, now: datetime | None = None) -> StatusRepo
         generation=status.generation,
         checkpoint_location=status.checkpoint_location,
         master=status.master,
+        url=status.url if alive else "",
         queries=[query_status(status, name, lines.get(name)) for name in query_names(status)],
         failure=failure,
         measured_at=now,
