@@ -7,6 +7,8 @@
 | `progress.jsonl` | driver | one line per micro-batch and query |
 | `status.json` | supervisor | desired and observed state |
 | `stop.json` | CLI | the request to stop |
+| `breaker.json` | supervisor | the circuit breaker |
+| `breaker-request.json` | CLI | what an operator wants of it |
 | `failure.json` | driver, else supervisor | why the last attempt ended |
 | `lock` | CLI, then supervisor | held (flock) as long as a supervisor lives |
 | `logs/` | both | JSON lines |
@@ -36,6 +38,7 @@ from typing import Any, TypeVar
 
 from streamctl.errors import Malformed
 from streamctl.reports import as_json
+from streamctl.resilience.breaker import BreakerState, Circuit
 
 T = TypeVar("T")
 LOG_FILE = "job.jsonl"
@@ -57,6 +60,7 @@ class Observed(StrEnum):
     STARTING = "starting"
     RUNNING = "running"
     BACKING_OFF = "backing_off"
+    BREAKER_OPEN = "breaker_open"
     STOPPING = "stopping"
     STOPPED = "stopped"
     FINISHED = "finished"
@@ -124,6 +128,7 @@ class Launch:
         state_format_version: `checkpointFormatVersion` found in the commit log; None when free.
         jars: local paths of the connector's jars.
         archive: path of the JVM class-data archive to use, empty for none.
+        trial_records: the run ends after one batch of so many records; 0 for a usual run.
         make_archive: path at which to make one when the JVM ends in order, empty for none.
     """
 
@@ -139,6 +144,7 @@ class Launch:
     jars: list[str] = field(default_factory=list)
     archive: str = ""
     make_archive: str = ""
+    trial_records: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,6 +156,16 @@ class StopRequest:
     reason: str
     deadline_seconds: float
     now: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BreakerRequest:
+    """What an operator wants the circuit breaker to be: open or closed."""
+
+    at: datetime
+    who: str
+    why: str
+    wanted: Circuit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,7 +237,9 @@ class RunDirectory:
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
-    def write(self, value: Launch | StopRequest | Status | Failure) -> None:
+    def write(
+        self, value: Launch | StopRequest | Status | Failure | BreakerState | BreakerRequest
+    ) -> None:
         """Replace the file of this kind."""
         replace_file(self.path / _FILES[type(value)], json.dumps(as_json(value), indent=1) + "\n")
 
@@ -269,6 +287,8 @@ _FILES: dict[type, str] = {
     StopRequest: "stop.json",
     Status: "status.json",
     Failure: "failure.json",
+    BreakerState: "breaker.json",
+    BreakerRequest: "breaker-request.json",
 }
 
 

@@ -11,6 +11,7 @@ from streamctl.observe.model import QuerySample, Sample
 from streamctl.observe.sizes import Usage
 from streamctl.observe.status import QueryStatus, StatusReport
 from streamctl.reports import Verdict, iso
+from streamctl.resilience.breaker import closed
 from streamctl.rundir import Desired, Observed
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -63,6 +64,7 @@ def status(**changes: Any) -> StatusReport:
         generation="0001",
         checkpoint_location="/c",
         master="local[*]",
+        breaker=closed(NOW),
         url="http://127.0.0.1:1/",
         queries=[QueryStatus(name="windows", committed_batch_id=9, rejected_rows={"bad": 3})],
         failure=None,

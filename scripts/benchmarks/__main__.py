@@ -15,6 +15,7 @@ from scripts.benchmarks import (
     checkpoint_inspect,
     cli,
     lag,
+    observer,
     produce,
     recovery,
     reprocess,
@@ -34,6 +35,7 @@ BENCHMARKS = {
     "cli": cli.run,
     "inspect": checkpoint_inspect.run,
     "lag": lag.run,
+    "observer": observer.run,
     "backup": backup.run,
 }
 

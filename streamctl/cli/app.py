@@ -43,6 +43,12 @@ class Root(LazyGroup):
             "Say how far the job is behind Kafka, up or down.",
             _JOB,
         ),
+        Entry(
+            "breaker",
+            "breaker",
+            "See and move the circuit breaker, which stops the job when too much is bad.",
+            _JOB,
+        ),
         Entry("top", "observe", "Show the job live: rates, durations, lag, errors, alerts.", _JOB),
         Entry("alerts", "alerts", "See, try and silence alerts.", _JOB),
         Entry(

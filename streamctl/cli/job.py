@@ -10,7 +10,7 @@ from streamctl.cli.command import Here, command
 from streamctl.cli.moments import parse_moment
 from streamctl.cli.render import Facts, Line, Table, View, checks_table
 from streamctl.errors import JobNotFound, SettingsInvalid
-from streamctl.reports import Event
+from streamctl.reports import Event, iso
 
 if TYPE_CHECKING:
     from streamctl.lifecycle.checks import DoctorReport
@@ -185,6 +185,10 @@ def _status_view(report: "StatusReport") -> View:
         ("uptime", _duration(report.uptime_seconds)),
         ("generation", f"{report.generation} in {report.checkpoint_location}"),
     ]
+    if report.breaker and report.breaker.circuit != "closed":
+        circuit = report.breaker
+        trial = f", next trial {iso(circuit.next_trial_at)}" if circuit.next_trial_at else ""
+        facts.append(("breaker", f"{circuit.circuit}: {circuit.reason}{trial}"))
     if report.url:
         facts.append(("page", report.url))
     if report.standby_pid:

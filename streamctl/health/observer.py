@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from streamctl.checkpoint.location import journal
 from streamctl.checkpoint.location.store import Store
@@ -27,8 +27,12 @@ from streamctl.rundir import RunDirectory
 from streamctl.settings.model import Settings
 from streamctl.settings.secrets import resolve
 
+if TYPE_CHECKING:
+    from opentelemetry.sdk.metrics import MeterProvider
+
 _FRESH_SECONDS = 1.0
 _JOURNAL_ENTRIES = 20
+_EXPORT_SECONDS = 10.0
 _LAST_NOTICES_SECONDS = 10.0
 
 
@@ -62,6 +66,7 @@ class Observer:
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._run, name="observer", daemon=True)
         self._publisher = self._make_publisher()
+        self._exporting = self._export()
         self._server = self._make_server()
         self.url = self._server.url if self._server else ""
 
@@ -93,6 +98,23 @@ class Observer:
         every = self._settings.observe.every_seconds
         return Regularly("publish", publish, every_seconds=every)
 
+    def _export(self) -> "MeterProvider | None":
+        observe = self._settings.observe
+        if not observe.otlp_endpoint:
+            return None
+        try:
+            from streamctl.metrics.otel import exporting
+
+            return exporting(
+                observe.otlp_endpoint,
+                self.sample,
+                every_seconds=max(observe.every_seconds, _EXPORT_SECONDS),
+                partitions=observe.partitions,
+            )
+        except StreamctlError as error:
+            self._tell("ERROR", f"no metrics to OpenTelemetry: {error.message} {error.hint}")
+            return None
+
     def start(self) -> None:
         """Begin."""
         self._watch.start()
@@ -117,6 +139,8 @@ class Observer:
         self._watch.end()
         if self._publisher:
             self._publisher.end()
+        if self._exporting:
+            self._exporting.shutdown(timeout_millis=1000 * _LAST_NOTICES_SECONDS)
         if self._server:
             self._server.end()
 

@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from streamctl.observe.model import QuerySample, Sample
 from streamctl.reports import Verdict
+from streamctl.resilience.breaker import Circuit
 from streamctl.rundir import Observed
 
 Series = Iterable[tuple[tuple[str, ...], float | None]]
@@ -135,6 +136,10 @@ def _heap(query: QuerySample) -> int | None:
     return query.last.heap_bytes if query.last else None
 
 
+def _breaker(sample: Sample) -> float | None:
+    return _CIRCUITS[sample.status.breaker.circuit] if sample.status.breaker else None
+
+
 def _retention(query: QuerySample) -> float | None:
     if query.lag and query.lag.lag_records == 0:
         return math.inf
@@ -145,6 +150,7 @@ def _watermark_delay(query: QuerySample) -> float | None:
     return query.watermark_delay_seconds
 
 
+_CIRCUITS = {Circuit.CLOSED: 0, Circuit.HALF_OPEN: 1, Circuit.OPEN: 2}
 _QUERY, _LAG, _ERRORS = "Batches", "Lag", "Errors"
 _STATE, _MACHINE, _JOB = "Checkpoint and state", "Machine", "Job"
 
@@ -168,6 +174,10 @@ METRICS: tuple[Metric, ...] = (
     _job_gauge(
         "streamctl_attempts_left", "", "Restarts left before the job is given up.", "",
         lambda sample: sample.status.attempts_left,
+    ),
+    _job_gauge(
+        "streamctl_breaker_state", "", "Circuit breaker: 0 closed, 1 half-open, 2 open.", _JOB,
+        _breaker,
     ),
     _query_gauge(
         "streamctl_consumer_lag_records", "records", "Records not yet in a committed batch.",

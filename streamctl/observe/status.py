@@ -13,6 +13,7 @@ from typing import Any
 from streamctl.checkpoint.tree.reader import Checkpoint
 from streamctl.errors import CheckpointNotFound, JobNotFound, StreamctlError
 from streamctl.reports import Verdict
+from streamctl.resilience.breaker import BreakerState
 from streamctl.rundir import Desired, Failure, Observed, RunDirectory, Status
 
 TAIL_BYTES = 256 * 1024
@@ -64,6 +65,7 @@ class StatusReport:
         reasons: why the verdict is not ok.
         failure: why the last attempt ended, when it failed.
         standby_pid: the driver that waits to take over, None without one.
+        breaker: the circuit breaker; None before the first start.
         url: where the supervisor answers: status page, health, metrics; empty for nowhere.
         uptime_seconds: of the run, over restarts; None when it does not run.
     """
@@ -85,6 +87,7 @@ class StatusReport:
     generation: str
     checkpoint_location: str
     master: str
+    breaker: BreakerState | None
     url: str
     queries: list[QueryStatus]
     failure: Failure | None
@@ -106,7 +109,8 @@ def read_status(run: RunDirectory, *, now: datetime | None = None) -> StatusRepo
         )
     alive = is_supervised(run)
     failure = run.read(Failure)
-    verdict, reasons = judge(status, alive=alive, failure=failure)
+    breaker = run.read(BreakerState)
+    verdict, reasons = judge(status, alive=alive, failure=failure, breaker=breaker)
     lines = newest_lines(run.progress_file)
     return StatusReport(
         verdict=verdict,
@@ -126,6 +130,7 @@ def read_status(run: RunDirectory, *, now: datetime | None = None) -> StatusRepo
         generation=status.generation,
         checkpoint_location=status.checkpoint_location,
         master=status.master,
+        breaker=breaker,
         url=status.url if alive else "",
         queries=[query_status(status, name, lines.get(name)) for name in query_names(status)],
         failure=failure,
@@ -133,7 +138,9 @@ def read_status(run: RunDirectory, *, now: datetime | None = None) -> StatusRepo
     )
 
 
-def judge(status: Status, *, alive: bool, failure: Failure | None) -> tuple[Verdict, list[str]]:
+def judge(
+    status: Status, *, alive: bool, failure: Failure | None, breaker: BreakerState | None = None
+) -> tuple[Verdict, list[str]]:
     """The verdict, by the first rule that holds; worst first."""
     told = f": {failure.condition}: {failure.message}" if failure else ""
     if not alive and not status.observed.ended:
@@ -142,6 +149,9 @@ def judge(status: Status, *, alive: bool, failure: Failure | None) -> tuple[Verd
         return Verdict.PROBLEM, [f"the job has failed{told}"]
     if status.observed is Observed.BACKING_OFF:
         return Verdict.PROBLEM, [f"the driver ended and will be started again{told}"]
+    if status.observed is Observed.BREAKER_OPEN:
+        why = breaker.reason if breaker else "not known why"
+        return Verdict.PROBLEM, [f"the circuit breaker is open: {why}"]
     if status.observed in {Observed.STARTING, Observed.STOPPING}:
         return Verdict.UNKNOWN, [f"the job is {status.observed}"]
     return Verdict.OK, []

@@ -146,6 +146,24 @@ class LimitsSettings(Section):
     )
 
 
+class BreakerSettings(Section):
+    """When processing stops because too much of what comes is bad."""
+
+    enabled: bool = Field(True, description="stop above the threshold, and try again later")
+    threshold: Share = Field(0.5, description="share of rejected records above which it opens")
+    minimum_records: PositiveInt = Field(500, description="fewer in the window never open it")
+    window_seconds: PositiveFloat = Field(60, description="over which is counted")
+    failed_batches: Annotated[int, Field(ge=0)] = Field(
+        0, description="so many failed batches in the window open it too; 0: none do"
+    )
+    cool_down_seconds: PositiveFloat = Field(60, description="open for so long before a trial")
+    cool_down_factor: Annotated[float, Field(ge=1)] = Field(
+        2, description="growth of the cool-down with each trial that fails"
+    )
+    max_cool_down_seconds: PositiveFloat = Field(1800, description="cap of the cool-down")
+    trial_records: PositiveInt = Field(100, description="records in the trial batch")
+
+
 class SuperviseSettings(Section):
     """When the driver is started again."""
 
@@ -280,6 +298,7 @@ class Settings(Section):
     catch_up: CatchUpSettings = CatchUpSettings()
     spark: SparkSettings = SparkSettings()
     limits: LimitsSettings = LimitsSettings()
+    breaker: BreakerSettings = BreakerSettings()
     supervise: SuperviseSettings = SuperviseSettings()
     start: StartSettings = StartSettings()
     stop: StopSettings = StopSettings()

@@ -26,6 +26,7 @@ from streamctl.rundir import (
 )
 from streamctl.settings.model import Settings
 from streamctl.supervisor.attempt import Attempts
+from streamctl.supervisor.circuit import CircuitBreaker
 from streamctl.supervisor.holding import Holding
 from streamctl.supervisor.limits import DiskFloor
 from streamctl.supervisor.logs import JobLog, pump
@@ -68,7 +69,9 @@ class Supervisor:
             keep_files=settings.log.keep_files,
             echo=echo,
         )
-        self._tail = ProgressTail(run.progress_file)
+        self._circuit = CircuitBreaker(run, settings.breaker, tell=self._log.event)
+        self._tail = ProgressTail(run.progress_file, on_batch=self._circuit.take)
+        self._opened_deadline = 0.0
         self._floor = DiskFloor(settings)
         self._full = ""
         self._signal: str | None = None
@@ -157,8 +160,13 @@ class Supervisor:
             self._publish(standby_pid=None)
 
     def _attempt_until_end(self, attempts: Attempts) -> End:
+        self._circuit.begin()
         while True:
+            if not self._wait_while_open():
+                return End(observed=Observed.STOPPED, why="stopped with the circuit breaker open")
             ended = self._attempt(attempts)
+            if self._breaker_decides(ended):
+                continue
             decision = after_exit(
                 ended,
                 attempts_left=self._status.attempts_left,
@@ -172,6 +180,31 @@ class Supervisor:
             self._back_off(decision)
             if self._stop:
                 return End(observed=Observed.STOPPED, why="stopped while waiting to restart")
+
+    def _wait_while_open(self) -> bool:
+        """Wait until the circuit breaker lets something through; False when asked to stop."""
+        while not self._circuit.wait_over():
+            if self._stop:
+                return False
+            trial_at = self._circuit.state.next_trial_at
+            if (self._status.observed, self._status.next_attempt_at) != (
+                Observed.BREAKER_OPEN,
+                trial_at,
+            ):
+                self._publish(observed=Observed.BREAKER_OPEN, next_attempt_at=trial_at)
+            self._sleep(TICK_SECONDS)
+        return True
+
+    def _breaker_decides(self, ended: Exit) -> bool:
+        """Whether the circuit breaker, and not the usual rules, says what follows an attempt."""
+        if ended.stop_requested or self._full:
+            return False
+        self._circuit.batch_failed(ended.failure)
+        in_batch = ended.failure is not None and ended.failure.query is not None
+        if self._circuit.on_trial and (ended.code == 0 or in_batch):
+            self._circuit.end_trial()
+            return True
+        return self._circuit.look()
 
     def _ended_by_disk(self) -> End:
         failure = Failure(
@@ -202,11 +235,13 @@ class Supervisor:
             self._await_broker(attempts)
             if self._stop:
                 return Exit(code=0, failure=None, ran_seconds=0, stop_requested=True)
-            attempts.prepare(number)
+            trial = self._settings.breaker.trial_records if self._circuit.on_trial else 0
+            attempts.prepare(number, trial_records=trial)
             driver, reader = self._standby.take() or self._pump(attempts.spawn())
         except StreamctlError as error:
             failure = self._fail(error)
             return Exit(code=1, failure=failure, ran_seconds=0, stop_requested=bool(self._stop))
+        self._opened_deadline = 0.0
         self._publish(driver_pid=driver.pid, standby_pid=None, generation=attempts.generation)
         self._log.event("INFO", "driver started", attempt=number, pid=driver.pid)
         self._renew_lease(driver.pid, at_once=True)
@@ -217,6 +252,7 @@ class Supervisor:
         finally:
             driver.end_session()
         reader.join(timeout=5)
+        self._tail.read()  # its last words
         attempts.finished(code)
         ended = Exit(
             code=code,
@@ -291,6 +327,7 @@ class Supervisor:
         self._renew_lease(driver.pid)
         self._keep_standby()
         self._keep_disk_free()
+        self._mind_the_breaker(driver)
         before = self._stop
         self._read_stop()
         if self._stop is None:
@@ -301,6 +338,17 @@ class Supervisor:
             driver.ask_to_stop()
         if time.monotonic() > self._stop_deadline:
             self._publish(interrupted=True)
+            self._log.event("WARN", "the deadline passed: the driver is killed")
+            driver.end_session()
+
+    def _mind_the_breaker(self, driver: Driver) -> None:
+        """An open one lets the running batch end, and then nothing more."""
+        if self._stop or not self._circuit.look():
+            return
+        if not self._opened_deadline:
+            self._opened_deadline = time.monotonic() + self._settings.stop.deadline_seconds
+            driver.ask_to_stop()
+        elif time.monotonic() > self._opened_deadline:
             self._log.event("WARN", "the deadline passed: the driver is killed")
             driver.end_session()
 

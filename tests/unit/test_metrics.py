@@ -4,9 +4,12 @@ import json
 import re
 import shutil
 import subprocess
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import yaml
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from prometheus_client.parser import text_string_to_metric_families
 
 from streamctl.health.alerts.prometheus import rules
@@ -14,6 +17,7 @@ from streamctl.health.alerts.rules import RULES
 from streamctl.metrics.dashboard import dashboard
 from streamctl.metrics.definitions import METRICS, Kind
 from streamctl.metrics.exposition import exposition
+from streamctl.metrics.otel import exporting, provider
 from streamctl.settings.model import AlertSettings
 from tests.samples import lag, sample
 
@@ -121,3 +125,40 @@ def test_promtool_finds_nothing_to_blame_in_the_metrics():
 
 def test_the_dashboard_is_json():
     assert json.loads(json.dumps(dashboard()))["uid"] == "streamctl"
+
+
+def test_opentelemetry_is_given_the_same():
+    reader = InMemoryMetricReader()
+    provider(reader, lambda: sample(lag=lag(5)), partitions=False)
+    data = reader.get_metrics_data()
+    assert data is not None
+    found = {metric.name: metric for metric in data.resource_metrics[0].scope_metrics[0].metrics}
+    assert found.keys() <= {metric.name for metric in METRICS}
+    point = found["streamctl_consumer_lag_records"].data.data_points[0]
+    assert point.value == 5
+    assert point.attributes == {"job": "jobs.telemetry:TelemetryJob", "query": "windows"}
+    assert found["streamctl_checkpoint_bytes"].unit == "By"
+    assert found["streamctl_rejected_records"].data.is_monotonic
+
+
+def test_a_collector_is_sent_to():
+    got = []
+
+    class Collector(BaseHTTPRequestHandler):
+        def do_POST(self):
+            got.append((self.path, self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Collector) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        endpoint = f"http://127.0.0.1:{server.server_port}"
+        sending = exporting(endpoint, sample, every_seconds=60, partitions=False)
+        sending.shutdown()
+        server.shutdown()
+    path, body = got[0]
+    assert path == "/v1/metrics"
+    assert b"streamctl_consumer_lag_records" in body

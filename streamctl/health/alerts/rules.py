@@ -68,6 +68,13 @@ RULES: tuple[Rule, ...] = (
         hint="`streamctl status` tells the failure and its remedy.",
     ),
     Rule(
+        name="breaker",
+        title="the circuit breaker is open",
+        metric="streamctl_breaker_state",
+        at_once=True,
+        hint="`streamctl breaker status` tells why and when it is tried again.",
+    ),
+    Rule(
         name="not_processing",
         title="no batch is committed",
         metric="streamctl_not_processing_seconds",

@@ -21,6 +21,7 @@ from streamctl.observe.batches import Batches
 from streamctl.observe.machine import Disk
 from streamctl.observe.sizes import Usage
 from streamctl.reports import Verdict
+from streamctl.resilience.breaker import BreakerState, Circuit
 from streamctl.rundir import Observed, RunDirectory
 from streamctl.settings.model import AlertSettings
 from tests.harness import until
@@ -114,8 +115,10 @@ def test_values_are_averaged():
     assert average.add(None, at(99)) is None
 
 
+OPEN = BreakerState(circuit=Circuit.OPEN, since=NOW, reason="too much is bad")
 BAD = {
     "failed": {"status": status(observed=Observed.FAILED)},
+    "breaker": {"status": status(breaker=OPEN)},
     "not_processing": {"query": {"not_processing_seconds": 9999.0}},
     "lag": {"lag": lag(10**6)},
     "time_lag": {"lag": lag(1, seconds=9999)},
