@@ -62,6 +62,7 @@ class Root(LazyGroup):
             "Run the job over a range again, in a generation of its own, beside the live job.",
             _RECOVER,
         ),
+        Entry("dlq", "dlq", "See dead letters, replay them once, and clear them away.", _RECOVER),
         Entry(
             "doctor",
             "job",
