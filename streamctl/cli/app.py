@@ -57,6 +57,12 @@ class Root(LazyGroup):
         ),
         Entry("backup", "backup", "Back up checkpoints, while the job runs too.", _CHECKPOINTS),
         Entry(
+            "recover",
+            "recover",
+            "Find out why the job is down, propose a remedy, apply it, start, and watch.",
+            _RECOVER,
+        ),
+        Entry(
             "reprocess",
             "reprocess",
             "Run the job over a range again, in a generation of its own, beside the live job.",
