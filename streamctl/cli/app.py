@@ -40,7 +40,7 @@ class Root(LazyGroup):
         Entry(
             "lag",
             "lag",
-            "Say how far the job is behind Kafka, up or down, from its checkpoint.",
+            "Say how far the job is behind Kafka, up or down.",
             _JOB,
         ),
         Entry(
@@ -59,20 +59,20 @@ class Root(LazyGroup):
         Entry(
             "recover",
             "recover",
-            "Find out why the job is down, propose a remedy, apply it, start, and watch.",
+            "Find out why the job is down, propose a remedy, apply it, start.",
             _RECOVER,
         ),
         Entry(
             "reprocess",
             "reprocess",
-            "Run the job over a range again, in a generation of its own, beside the live job.",
+            "Run the job over a range again, beside the live job.",
             _RECOVER,
         ),
         Entry("dlq", "dlq", "See dead letters, replay them once, and clear them away.", _RECOVER),
         Entry(
             "doctor",
             "job",
-            "Check all that a start needs, and tell how to mend what is missing.",
+            "Check all that a start needs, and how to mend it.",
             _SET_UP,
         ),
         Entry("config", "config", "Show, explain and begin settings.", _SET_UP),

@@ -312,7 +312,7 @@ def _doctor_view(report: "DoctorReport") -> View:
 
 @command(app, "doctor", view=_doctor_view)
 def doctor(here: Here) -> "DoctorReport":
-    """Check all that a start needs, and tell how to mend what is missing."""
+    """Check all that a start needs, and how to mend it."""
     from streamctl.lifecycle.checks import Subject, run_all
     from streamctl.settings.resolve import resolve
 

@@ -27,7 +27,7 @@ def recover(
         float, typer.Option(help="Seconds that the first batches are watched.", min=0)
     ] = 30.0,
 ) -> "Recovery":
-    """Find out why the job is down, propose a remedy, apply it, start, and watch."""
+    """Find out why the job is down, propose a remedy, apply it, start."""
     from streamctl.cli.confirm import confirm
     from streamctl.recover.run import Job
     from streamctl.recover.run import recover as recover_job

@@ -68,7 +68,7 @@ def reprocess(
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and end.")] = False,
 ) -> "Plan | Receipt":
-    """Run the job over a range again, in a generation of its own, beside the live job."""
+    """Run the job over a range again, beside the live job."""
     from streamctl.reprocess import prepare, run
     from streamctl.reprocess.request import Request
     from streamctl.settings.resolve import resolve
