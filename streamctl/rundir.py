@@ -10,6 +10,8 @@
 | `breaker.json` | supervisor | the circuit breaker |
 | `breaker-request.json` | CLI | what an operator wants of it |
 | `failure.json` | driver, else supervisor | why the last attempt ended |
+| `losses.jsonl` | supervisor | ranges of records that were passed over unread |
+| `seen.json` | supervisor | the batches that were examined for losses |
 | `lock` | CLI, then supervisor | held (flock) as long as a supervisor lives |
 | `logs/` | both | JSON lines |
 
@@ -29,7 +31,7 @@ import os
 import tempfile
 import types
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum, StrEnum
@@ -210,6 +212,72 @@ class Status:
     url: str = ""
 
 
+class LossCause(StrEnum):
+    """Why records were passed over."""
+
+    DELETED = "deleted before they were read"
+    MADE_ANEW = "the topic was made anew or truncated"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loss:
+    """A range of one partition that a batch passed over unread.
+
+    Attributes:
+        at: when it was found.
+        start_offset, end_offset: the end is not included.
+        records: at most; None when it cannot be known, as of a topic that is no longer there.
+        exact: whether it is just so many.
+        previous_batch_at, batch_at: when the batch before and this one were planned: the job
+            stood at the range's start between the two.
+        oldest_left_at: timestamp of the first record that was left; None when none was.
+    """
+
+    at: datetime
+    generation: str
+    query: str
+    batch_id: int
+    topic: str
+    partition: int
+    start_offset: int
+    end_offset: int
+    records: int | None
+    exact: bool
+    cause: LossCause
+    previous_batch_at: datetime | None
+    batch_at: datetime
+    oldest_left_at: datetime | None
+
+    @property
+    def key(self) -> tuple[str, str, int, str, int]:
+        """What tells it from every other one."""
+        return self.generation, self.query, self.batch_id, self.topic, self.partition
+
+    def describe(self) -> str:
+        """One line."""
+        count = "an unknown number of" if self.records is None else f"{self.records:,}"
+        about = "" if self.exact or self.records is None else "up to "
+        where = f"{self.topic} partition {self.partition}"
+        return (
+            f"{about}{count} records of {where} were passed over unread, offsets "
+            f"{self.start_offset} to {self.end_offset - 1}: {self.cause}"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """How far was looked for losses.
+
+    Attributes:
+        batches: query -> newest batch that was examined.
+        topic_ids: query -> topic -> the broker's id of it, then.
+    """
+
+    generation: str
+    batches: dict[str, int] = field(default_factory=dict)
+    topic_ids: dict[str, dict[str, str]] = field(default_factory=dict)
+
+
 class RunDirectory:
     """Reads and writes the files above.
 
@@ -238,7 +306,8 @@ class RunDirectory:
         return folder
 
     def write(
-        self, value: Launch | StopRequest | Status | Failure | BreakerState | BreakerRequest
+        self,
+        value: Launch | StopRequest | Status | Failure | BreakerState | BreakerRequest | Seen,
     ) -> None:
         """Replace the file of this kind."""
         replace_file(self.path / _FILES[type(value)], json.dumps(as_json(value), indent=1) + "\n")
@@ -281,6 +350,34 @@ class RunDirectory:
                 if line.endswith(b"\n"):
                     yield json.loads(line)
 
+    def losses(self) -> list[Loss]:
+        """Lines of `losses.jsonl`, oldest first.
+
+        Raises:
+            Malformed: the file is not what this release writes.
+        """
+        try:
+            lines = self._losses_file.read_bytes().split(b"\n")[:-1]
+            return [build(Loss, json.loads(line)) for line in lines]
+        except FileNotFoundError:
+            return []
+        except (ValueError, TypeError, KeyError) as error:
+            raise Malformed(f'cannot read "{self._losses_file}": {error}') from error
+
+    def add_losses(self, losses: Iterable[Loss]) -> None:
+        """Append to `losses.jsonl` in one call; on disk when it returns."""
+        text = "".join(json.dumps(as_json(loss)) + "\n" for loss in losses)
+        descriptor = os.open(self._losses_file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        try:
+            os.write(descriptor, text.encode())
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    @property
+    def _losses_file(self) -> Path:
+        return self.path / "losses.jsonl"
+
 
 _FILES: dict[type, str] = {
     Launch: "launch.json",
@@ -289,6 +386,7 @@ _FILES: dict[type, str] = {
     Failure: "failure.json",
     BreakerState: "breaker.json",
     BreakerRequest: "breaker-request.json",
+    Seen: "seen.json",
 }
 
 

@@ -68,6 +68,7 @@ def status(**changes: Any) -> StatusReport:
         url="http://127.0.0.1:1/",
         queries=[QueryStatus(name="windows", committed_batch_id=9, rejected_rows={"bad": 3})],
         failure=None,
+        losses=[],
         measured_at=NOW,
     )
     return replace(found, **changes)

@@ -71,11 +71,18 @@ class Root(LazyGroup):
         ),
         Entry("backup", "backup", "Back up checkpoints, while the job runs too.", _CHECKPOINTS),
         Entry(
+            "recover",
+            "recover",
+            "Find out why the job is down, propose a remedy, apply it, start.",
+            _RECOVER,
+        ),
+        Entry(
             "reprocess",
             "reprocess",
             "Run the job over a range again, beside the live job.",
             _RECOVER,
         ),
+        Entry("dlq", "dlq", "See dead letters, replay them once, and clear them away.", _RECOVER),
         Entry(
             "doctor",
             "job",

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from streamctl.rundir import RunDirectory
 
 app = typer.Typer(add_completion=False)
+_SHOWN_LOSSES = 10
 _Job = Annotated[str | None, typer.Option("--job", help="The job's entry, `module:attribute`.")]
 _Master = Annotated[str | None, typer.Option("--master", help="Spark's master, as `local[4]`.")]
 _Servers = Annotated[
@@ -214,7 +215,28 @@ def _status_view(report: "StatusReport") -> View:
             (query.name, query.watermark, query.batch_at, query.unknown) for query in report.queries
         ],
     )
-    return [Facts(rows=facts), table, watermarks]
+    return [Facts(rows=facts), table, watermarks, _losses_table(report)]
+
+
+def _losses_table(report: "StatusReport") -> Table:
+    """The newest ranges that were passed over unread."""
+    return Table(
+        columns=("lost by", "batch", "topic", "p", "from", "before", "records", "why"),
+        rows=[
+            (
+                loss.query,
+                loss.batch_id,
+                loss.topic,
+                loss.partition,
+                loss.start_offset,
+                loss.end_offset,
+                loss.records,
+                loss.cause,
+            )
+            for loss in report.losses[-_SHOWN_LOSSES:]
+        ],
+        right=frozenset({1, 3, 4, 5, 6}),
+    )
 
 
 def _query_row(query: "QueryStatus") -> tuple[object, ...]:

@@ -140,6 +140,11 @@ def _breaker(sample: Sample) -> float | None:
     return _CIRCUITS[sample.status.breaker.circuit] if sample.status.breaker else None
 
 
+def _losses(sample: Sample) -> Iterator[tuple[tuple[str, ...], float]]:
+    for query in sample.queries:
+        yield (query.name,), sum(loss.query == query.name for loss in sample.status.losses)
+
+
 def _retention(query: QuerySample) -> float | None:
     if query.lag and query.lag.lag_records == 0:
         return math.inf
@@ -256,6 +261,11 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         name="streamctl_late_records", kind=Kind.COUNTER, unit="records", labels=("query",),
         read=_totals("late_rows"), help="Records that came after their window was closed.",
+    ),
+    Metric(
+        name="streamctl_loss_ranges", kind=Kind.COUNTER, unit="", labels=("query",),
+        read=_losses, panel=_ERRORS,
+        help="Ranges of offsets that this generation passed over unread.",
     ),
     Metric(
         name="streamctl_repaired_snapshots", kind=Kind.COUNTER, unit="", labels=("query",),

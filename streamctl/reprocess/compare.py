@@ -1,9 +1,6 @@
 """The output of a reprocessing against the live one, by a Spark child."""
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +8,10 @@ from typing import Any
 
 from streamctl.checkpoint.location import generations
 from streamctl.checkpoint.location.generations import Generation
-from streamctl.errors import NotFound, StreamctlError
-from streamctl.java import find_java
-from streamctl.job.launcher import driver_environment
+from streamctl.errors import NotFound
+from streamctl.job.question import ask_spark
 from streamctl.reports import Verdict, worst
 from streamctl.reprocess.places import Places
-from streamctl.rundir import replace_file
 from streamctl.settings.model import Settings
 
 
@@ -82,7 +77,7 @@ def compare(
 
     Raises:
         NotFound: nothing was reprocessed, or the job never ran.
-        StreamctlError: Spark could not read one of the outputs.
+        SparkFailed: Spark could not read one of the outputs.
     """
     other = places.one(generation)
     live = generations.current(places.store)
@@ -107,29 +102,9 @@ def _output(settings: Settings, generation: Generation) -> str:
 
 
 def _ask(settings: Settings, bases: list[str], *, samples: int, project: Path) -> list[str]:
-    import tempfile
-
-    with tempfile.TemporaryDirectory(prefix="streamctl-compare-") as scratch:
-        file = Path(scratch) / "settings.json"
-        replace_file(file, settings.model_dump_json())
-        command = [sys.executable, "-m", "jobs.compare", str(file), *bases]
-        child = subprocess.run(
-            [*command, "--samples", str(samples)],
-            cwd=project,
-            env=driver_environment(os.environ, java_home=find_java().home),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    if child.returncode:
-        lines = [
-            line for line in child.stderr.splitlines() if "Error" in line or "Exception" in line
-        ]
-        raise StreamctlError(
-            f"the outputs could not be compared: {lines[-1].strip() if lines else 'Spark failed'}",
-            hint=f'Look whether both are there: "{bases[0]}", "{bases[1]}".',
-        )
-    return [line for line in child.stdout.splitlines() if line.startswith("{")]
+    hint = f'Look whether both outputs are there: "{bases[0]}", "{bases[1]}".'
+    given = (*bases, "--samples", str(samples))
+    return ask_spark("jobs.compare", settings, *given, project=project, hint=hint)
 
 
 def _parse(line: str) -> QueryComparison:

@@ -66,6 +66,19 @@ class KafkaSettings(Section):
         """The dead letter topic."""
         return self.dead_letter_topic or f"{self.topics[0]}.dlq"
 
+    @property
+    def isolation(self) -> str:
+        """Which records Spark is shown of transactions; its client is Kafka's own."""
+        return self.options.get("isolation.level", "read_uncommitted")
+
+
+class DlqSettings(Section):
+    """What becomes of dead letters."""
+
+    max_replays: PositiveInt = Field(
+        3, description="how often one record may be replayed: it may come back each time"
+    )
+
 
 class CheckpointSettings(Section):
     """Where Spark keeps its progress and state."""
@@ -291,6 +304,7 @@ class Settings(Section):
 
     job: JobSettings = JobSettings()
     kafka: KafkaSettings = KafkaSettings()
+    dlq: DlqSettings = DlqSettings()
     checkpoint: CheckpointSettings = CheckpointSettings()
     backup: BackupSettings = BackupSettings()
     output: OutputSettings = OutputSettings()

@@ -25,6 +25,7 @@ from streamctl.rundir import (
     StopRequest,
 )
 from streamctl.settings.model import Settings
+from streamctl.supervisor import losses
 from streamctl.supervisor.attempt import Attempts
 from streamctl.supervisor.circuit import CircuitBreaker
 from streamctl.supervisor.holding import Holding
@@ -154,7 +155,8 @@ class Supervisor:
         attempts = self._attempts(self._run, self._settings, store, run_id=self._status.run_id)
         self._standby = Standby(start=partial(attempts.spawn, standby=True), pump=self._pump)
         try:
-            return self._attempt_until_end(attempts)
+            with losses.watched(self._run, self._settings, store, self._log):
+                return self._attempt_until_end(attempts)
         finally:
             self._standby.end()
             self._publish(standby_pid=None)

@@ -106,6 +106,13 @@ RULES: tuple[Rule, ...] = (
         hint="Raise the topic's retention, or let the job catch up: `streamctl lag` shows it.",
     ),
     Rule(
+        name="loss",
+        title="records were passed over unread",
+        metric="streamctl_loss_ranges",
+        at_once=True,
+        hint="`streamctl status` names the ranges; `streamctl reprocess` reads again what is left.",
+    ),
+    Rule(
         name="errors",
         title="many records are rejected",
         metric="streamctl_rejected_records_per_minute",

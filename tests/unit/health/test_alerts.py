@@ -22,7 +22,7 @@ from streamctl.observe.machine import Disk
 from streamctl.observe.sizes import Usage
 from streamctl.reports import Verdict
 from streamctl.resilience.breaker import BreakerState, Circuit
-from streamctl.rundir import Observed, RunDirectory
+from streamctl.rundir import Loss, LossCause, Observed, RunDirectory
 from streamctl.settings.model import AlertSettings
 from tests.harness import until
 from tests.receiver import Receiver
@@ -116,6 +116,22 @@ def test_values_are_averaged():
 
 
 OPEN = BreakerState(circuit=Circuit.OPEN, since=NOW, reason="too much is bad")
+LOSS = Loss(
+    at=NOW,
+    generation="0001",
+    query="windows",
+    batch_id=3,
+    topic="t",
+    partition=0,
+    start_offset=5,
+    end_offset=9,
+    records=4,
+    exact=True,
+    cause=LossCause.DELETED,
+    previous_batch_at=None,
+    batch_at=NOW,
+    oldest_left_at=None,
+)
 BAD = {
     "failed": {"status": status(observed=Observed.FAILED)},
     "breaker": {"status": status(breaker=OPEN)},
@@ -123,6 +139,7 @@ BAD = {
     "lag": {"lag": lag(10**6)},
     "time_lag": {"lag": lag(1, seconds=9999)},
     "retention": {"lag": lag(1, retention=5)},
+    "loss": {"status": status(losses=[LOSS])},
     "errors": {"query": {"rejected_per_minute": {"a": 900, "b": 900}}},
     "rejected_share": {"query": {"rejected_share": 0.5}},
     "repaired_state": {"query": {"last": "repaired"}},
