@@ -19,9 +19,8 @@ from pyspark.sql.types import DoubleType, FloatType
 
 from jobs.entry import load_job, options_of
 from jobs.job import Context, Kafka, Query
-from jobs.session import session_options
+from jobs.session import question_session
 from jobs.warm_up import made_up_records
-from streamctl.rundir import Launch
 from streamctl.settings.model import Settings
 
 _RELATIVE_TOLERANCE = 1e-9
@@ -37,7 +36,7 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=5)
     arguments = parser.parse_args()
     settings = Settings.model_validate_json(arguments.settings.read_text(encoding="utf-8"))
-    spark = _session(settings)
+    spark = question_session(settings)
     try:
         for query in _queries(spark, settings):
             one, other = f"{arguments.one}/{query.name}", f"{arguments.other}/{query.name}"
@@ -51,18 +50,6 @@ def main() -> None:
             sys.stdout.write(json.dumps({"query": query.name} | found, default=str) + "\n")
     finally:
         spark.stop()
-
-
-def _session(settings: Settings) -> SparkSession:
-    launch = Launch(
-        run_id="", attempt=1, generation="", checkpoint_base="", output_base="",
-        starting_offsets="",
-    )  # fmt: skip
-    builder = SparkSession.builder.config("spark.log.level", "ERROR")
-    options = session_options(settings, launch) | {"spark.master": "local[*]"}
-    for name, value in options.items():
-        builder = builder.config(name, value)
-    return builder.getOrCreate()
 
 
 def _queries(spark: SparkSession, settings: Settings) -> list[Query]:
