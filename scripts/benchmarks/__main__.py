@@ -16,6 +16,7 @@ from scripts.benchmarks import (
     cli,
     lag,
     produce,
+    proxy,
     recovery,
     reprocess,
     start,
@@ -35,6 +36,7 @@ BENCHMARKS = {
     "inspect": checkpoint_inspect.run,
     "lag": lag.run,
     "backup": backup.run,
+    "proxy": proxy.run,
 }
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from streamctl.errors import Busy, NotFound, Refused
 from streamctl.sandbox import lifecycle, process
-from streamctl.sandbox.config import server_properties
+from streamctl.sandbox.config import Behind, server_properties
 from streamctl.sandbox.launch import last_error
 from streamctl.sandbox.model import SandboxState
 
@@ -31,6 +31,17 @@ def test_overrides_win_but_not_over_what_makes_the_sandbox() -> None:
     assert found["listeners"] == "BROKER://127.0.0.1:1000,CONTROLLER://127.0.0.1:2000"
     assert found["auto.create.topics.enable"] == "false"
     assert found["group.initial.rebalance.delay.ms"] == "0"
+
+
+def test_what_a_proxied_client_is_told_leads_back_through_the_proxy() -> None:
+    text = server_properties(
+        data=Path("/d"), port=1000, controller_port=2000, overrides={},
+        behind=Behind(port=3000, proxy_port=4000),
+    )  # fmt: skip
+    found = dict(line.split("=", 1) for line in text.splitlines())
+    assert found["listeners"].split(",")[1] == "PROXIED://127.0.0.1:3000"
+    assert found["advertised.listeners"].split(",")[1] == "PROXIED://127.0.0.1:4000"
+    assert found["listener.security.protocol.map"].split(",")[1] == "PROXIED:PLAINTEXT"
 
 
 LOG = "2026-11-24T02:46:19.827Z "
