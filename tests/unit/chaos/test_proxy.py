@@ -11,6 +11,7 @@ from streamctl.chaos.proxy.control import ChildProxy, LocalProxy, local_proxy, s
 from streamctl.chaos.proxy.fault import CLEAR, Direction, Fault, Kind
 from streamctl.errors import NotFound, SettingsInvalid
 from streamctl.sandbox import process
+from streamctl.sandbox.lifecycle import free_port
 
 BIG = bytes(range(256)) * 4096 * 4  # 4 MiB
 
@@ -187,9 +188,8 @@ def test_flapping_comes_and_goes(proxy):
         assert exchange(line) > 0.05  # and held again
 
 
-def test_a_server_that_is_not_there_is_told_to_the_client(echo):
-    echo.close()
-    with local_proxy(echo.address) as proxy:
+def test_a_server_that_is_not_there_is_told_to_the_client():
+    with local_proxy(("127.0.0.1", free_port())) as proxy:
         with pytest.raises(ConnectionResetError), connect(proxy) as line:
             line.recv(1)
         assert proxy.traffic().connections == 0
