@@ -1,5 +1,6 @@
 """What a sandbox is told, and how it reads why a broker ended."""
 
+import fcntl
 import os
 import signal
 import sys
@@ -84,6 +85,19 @@ def test_a_process_is_known_by_its_start_time_too(tmp_path: Path) -> None:
     assert not process.send(sleeper, started - 100, signal.SIGKILL)
     assert process.end(sleeper, started, patience_seconds=10)
     assert not process.is_running(sleeper, started)
+
+
+def test_a_lock_of_the_starter_does_not_live_on_with_it(tmp_path: Path) -> None:
+    """As with `flock FILE streamctl sandbox up`: the broker must not keep the lock."""
+    with (tmp_path / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        os.set_inheritable(lock.fileno(), True)
+        pid = process.spawn(["/bin/sleep", "60"], output=tmp_path / "out")
+    try:
+        with (tmp_path / "lock").open("w") as again:
+            fcntl.flock(again, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    finally:
+        process.end(pid, process.start_time(pid) or 0.0, patience_seconds=10)
 
 
 def test_who_does_not_listen_is_killed(tmp_path: Path) -> None:
