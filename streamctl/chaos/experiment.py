@@ -83,6 +83,7 @@ class Experiment:
         rollbacks: done in any case, in order.
         recovery_seconds: how long the hypothesis may take to hold again.
         job: settings of the job that it is run on, over those of the stage; flat keys.
+        before: done before that job is started, and taken back after all is accounted for.
         expects: what the verdict holds it to, beside that no record is lost; see `verdict.py`.
     """
 
@@ -95,6 +96,7 @@ class Experiment:
     rollbacks: tuple[Activity, ...] = ()
     recovery_seconds: float = 120.0
     job: Mapping[str, Any] = field(default_factory=dict)
+    before: tuple[Activity, ...] = ()
     expects: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -137,13 +139,19 @@ def parse_experiment(document: Any, *, name: str) -> Experiment:
             hypothesis=tuple(_activity(each, Role.PROBE) for each in steady.get("probes", ())),
             method=tuple(_activity(each) for each in filled["method"]),
             rollbacks=tuple(_activity(each, Role.ACTION) for each in filled.get("rollbacks", ())),
-            **filled.get("streamctl", {}),
+            **_ours(filled.get("streamctl") or {}),
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise Malformed(
             f'experiment "{name}" is not of the known form: {type(error).__name__}: {error}',
             hint="It needs a title and a method; see the experiment format of Chaos Toolkit.",
         ) from error
+
+
+def _ours(given: Mapping[str, Any]) -> dict[str, Any]:
+    """What Chaos Toolkit does not have, under a name of its own."""
+    before = tuple(_activity(each, Role.ACTION) for each in given.get("before", ()))
+    return {**given, "before": before}
 
 
 def _activity(given: Mapping[str, Any], default: Role | None = None) -> Activity:

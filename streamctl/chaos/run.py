@@ -73,7 +73,7 @@ def _forward(experiment: Experiment, journal: Journal, means: Means) -> Ended:
             if activity.background:
                 waiting.append(_beside(activity, journal, means))
                 continue
-            journal.method.append(_step(activity, means))
+            journal.method.append(run_step(activity, means))
             means.save(journal)
             if activity.role is Role.ACTION and not journal.method[-1].ok:
                 return Ended.ABORTED
@@ -88,7 +88,7 @@ def _forward(experiment: Experiment, journal: Journal, means: Means) -> Ended:
 
 def _beside(activity: Activity, journal: Journal, means: Means) -> threading.Thread:
     thread = threading.Thread(
-        target=lambda: journal.method.append(_step(activity, means)), name=activity.name
+        target=lambda: journal.method.append(run_step(activity, means)), name=activity.name
     )
     thread.start()
     return thread
@@ -100,7 +100,7 @@ def _await_steady(experiment: Experiment, means: Means, *, seconds: float, when:
         means.on_event(Event(message=f"{experiment.name}: is it steady {when}?"))
     began = means.now()
     while True:
-        steps = [_step(probe, means, tell=False) for probe in experiment.hypothesis]
+        steps = [run_step(probe, means, tell=False) for probe in experiment.hypothesis]
         waited = (means.now() - began).total_seconds()
         if all(step.ok for step in steps) or waited >= seconds:
             return steps
@@ -110,7 +110,7 @@ def _await_steady(experiment: Experiment, means: Means, *, seconds: float, when:
 def _back(experiment: Experiment, journal: Journal, means: Means) -> None:
     """Do the rollbacks, then take back what still stands. One that fails stops no other."""
     for activity in experiment.rollbacks:
-        journal.rollbacks.append(_step(activity, means))
+        journal.rollbacks.append(run_step(activity, means))
     journal.rollbacks += undo(means)
 
 
@@ -120,12 +120,12 @@ def undo(means: Means) -> list[Step]:
     for effect in means.effects.standing:
         verb = Verb(name=effect.undo, arguments=effect.arguments)
         steps.append(
-            _step(Activity(name=f"undo {effect.verb}", role=Role.ACTION, provider=verb), means)
+            run_step(Activity(name=f"undo {effect.verb}", role=Role.ACTION, provider=verb), means)
         )
     return steps
 
 
-def _step(activity: Activity, means: Means, *, tell: bool = True) -> Step:
+def run_step(activity: Activity, means: Means, *, tell: bool = True) -> Step:
     """Perform one activity. What it raises is a fact of the journal."""
     if tell:
         means.on_event(Event(message=f"{activity.role} {activity.name}"))

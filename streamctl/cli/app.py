@@ -72,10 +72,17 @@ class Root(LazyGroup):
         Entry(
             "produce",
             "produce",
-            "Send telemetry with known flaws; a ledger says what must become of each record.",
+            "Send telemetry with known flaws, and a ledger of each record.",
             _TRY,
         ),
         Entry("sandbox", "sandbox", "A real Kafka of one node to try things on.", _TRY),
+        Entry(
+            "chaos",
+            "chaos",
+            "Break a job on purpose and account for every record.",
+            _TRY,
+        ),
+        Entry("load", "load", "Find out what rate a job carries.", _TRY),
     )
 
 
