@@ -20,7 +20,7 @@ from streamctl.checkpoint.tree.reader import Checkpoint
 from streamctl.errors import StreamctlError, TopicNotFound, Unsupported
 from streamctl.kafka.client import Broker
 from streamctl.produce.ledger import read_header
-from streamctl.produce.ledger_entries import Delivery, LedgerEntry, read_ledger
+from streamctl.produce.ledger_entries import read_ledger
 from streamctl.produce.run import RUN_HEADER, SEQUENCE_HEADER
 from streamctl.resilience.dead_letter import read_origin
 
@@ -45,25 +45,43 @@ class Planned:
     watermark_ms: int
 
 
-def sent_records(ledgers: Iterable[Path], broker: Broker, topic: str) -> dict[Place, Sent]:
+def sent_records(
+    ledgers: Iterable[Path], strange: Mapping[Place, Sent], broker: Broker, topic: str
+) -> dict[Place, Sent]:
     """Every record that lies in the topic, or did, by its place.
 
-    A record whose acknowledgement was lost is looked for in the topic, by the run and sequence
-    number in its headers.
+    What lies in Kafka at a place that no acknowledgement names was acknowledged to nobody, or was
+    sent again by the client when the broker was killed; it is told by the run and sequence number
+    in its headers.
+
+    Args:
+        ledgers: of all producers.
+        strange: records that no ledger has.
+        broker: of the topic.
+        topic: where they were sent.
 
     Raises:
         BrokerUnreachable, NotFound, Malformed: as reading ledgers and topics does.
     """
-    sent: dict[Place, Sent] = {}
-    unsure: dict[tuple[str, int], Sent] = {}
+    sent = dict(strange)
+    by_number: dict[tuple[str, int], Sent] = {}
     for ledger in ledgers:
         run = read_header(ledger).run_id
         for entry in read_ledger(ledger):
+            record = Sent(reason=entry.reason, device=entry.device, event_ms=entry.event_ms)
+            by_number[run, entry.sequence] = record
             if entry.partition is not None and entry.offset is not None:
-                sent[entry.partition, entry.offset] = _sent(entry)
-            elif entry.delivery is not Delivery.ACKNOWLEDGED:
-                unsure[run, entry.sequence] = _sent(entry)
-    return sent | (_looked_for(unsure, broker, topic) if unsure else {})
+                sent[entry.partition, entry.offset] = record
+    for partition, (low, high) in broker.watermarks(topic).items():
+        strays = [offset for offset in range(low, high) if (partition, offset) not in sent]
+        if not strays:
+            continue
+        for found in broker.read(topic, partition, strays[0], strays[-1] + 1):
+            headers = {name: (value or b"").decode() for name, value in found.headers}
+            key = (headers.get(RUN_HEADER, ""), int(headers.get(SEQUENCE_HEADER, -1)))
+            if key in by_number:
+                sent.setdefault((partition, found.offset), by_number[key])
+    return sent
 
 
 def strange_records(path: Path) -> dict[Place, Sent]:
@@ -77,23 +95,6 @@ def strange_records(path: Path) -> dict[Place, Sent]:
         )
         for line in lines
     }
-
-
-def _sent(entry: LedgerEntry) -> Sent:
-    return Sent(reason=entry.reason, device=entry.device, event_ms=entry.event_ms)
-
-
-def _looked_for(
-    unsure: Mapping[tuple[str, int], Sent], broker: Broker, topic: str
-) -> dict[Place, Sent]:
-    found = {}
-    for partition, (low, high) in broker.watermarks(topic).items():
-        for record in broker.read(topic, partition, low, high):
-            headers = {name: (value or b"").decode() for name, value in record.headers}
-            key = (headers.get(RUN_HEADER, ""), int(headers.get(SEQUENCE_HEADER, -1)))
-            if key in unsure:
-                found[partition, record.offset] = unsure[key]
-    return found
 
 
 def planned_batches(checkpoint: Checkpoint, topic: str) -> dict[int, Planned]:

@@ -68,6 +68,11 @@ class Feed:
         """What was sent."""
         return sorted(self._ledgers.glob("*.ledger"))
 
+    @property
+    def strange_file(self) -> Path:
+        """What was sent beside the ledgers."""
+        return self._ledgers / "strange.jsonl"
+
     def start(self, flow: Flow) -> None:
         """Send until `stop`, in a thread."""
         self._stopping.clear()
@@ -91,9 +96,11 @@ class Feed:
         Returns:
             How many of each name were sent.
         """
-        producer = self._broker.producer({"acks": "all", "message.max.bytes": 2_000_000})
+        producer = self._broker.producer(
+            {"enable.idempotence": True, "message.max.bytes": 2_000_000}
+        )
         sent: Counter[str] = Counter()
-        with (self._ledgers / "strange.jsonl").open("a", encoding="utf-8") as file:
+        with self.strange_file.open("a", encoding="utf-8") as file:
             for number in range(each):
                 at = self.event_time
                 device, event_ms = f"strange-{number}", int(at.timestamp() * 1000)

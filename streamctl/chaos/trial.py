@@ -160,9 +160,8 @@ def _stop(subject: Subject, watch: Watch) -> End:
 
 def _account(subject: Subject) -> tuple[Must, Found]:
     """Every record: what must have become of it, and what did."""
-    folder = subject.directory / "ledgers"
-    sent = account.sent_records(subject.feed.ledgers, subject.broker, subject.topic)
-    sent |= account.strange_records(folder / "strange.jsonl")
+    strange = account.strange_records(subject.feed.strange_file)
+    sent = account.sent_records(subject.feed.ledgers, strange, subject.broker, subject.topic)
     subject.remember()
     must = account.must_be(sent, subject.history, gone=subject.gone)
     late = [q.late_rows for q in read_status(subject.run).queries if q.name == WINDOWS]

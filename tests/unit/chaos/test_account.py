@@ -1,11 +1,25 @@
 """What must become of records, worked out by hand for a few."""
 
 import json
+from array import array
+from datetime import UTC, datetime
 
 import pytest
 
-from streamctl.chaos.account import Planned, Sent, must_be, sink_files, strange_records
+from streamctl.chaos.account import (
+    Planned,
+    Sent,
+    must_be,
+    sent_records,
+    sink_files,
+    strange_records,
+)
 from streamctl.errors import StreamctlError
+from streamctl.kafka.model import Record
+from streamctl.produce.ledger import LedgerHeader, LedgerWriter
+from streamctl.produce.mix import Mix
+from streamctl.produce.run import RUN_HEADER, SEQUENCE_HEADER
+from streamctl.produce.telemetry import Telemetry
 
 MINUTE = 60_000
 
@@ -55,6 +69,42 @@ def test_a_new_partition_is_read_from_its_begin():
 def test_without_all_of_the_offset_log_nothing_is_said():
     with pytest.raises(StreamctlError, match="missing"):
         must_be({}, {1: Planned(ends={}, watermark_ms=0)}, gone=set())
+
+
+class Topic:
+    """Two partitions whose records have the producer's headers."""
+
+    def __init__(self, *places: tuple[int, str, int]) -> None:
+        self.logs: dict[int, list[Record]] = {0: [], 1: []}
+        for partition, run, sequence in places:
+            headers = ((RUN_HEADER, run.encode()), (SEQUENCE_HEADER, b"%d" % sequence))
+            log = self.logs[partition]
+            log.append(
+                Record(topic="t", partition=partition, offset=len(log), timestamp_ms=0, key=None,
+                       value=b"", headers=headers)
+            )  # fmt: skip
+
+    def watermarks(self, topic: str) -> dict[int, tuple[int, int]]:
+        del topic
+        return {partition: (0, len(log)) for partition, log in self.logs.items()}
+
+    def read(self, topic: str, partition: int, start: int, end: int) -> list[Record]:
+        del topic
+        return self.logs[partition][start:end]
+
+
+def test_a_record_whose_acknowledgement_was_lost_or_that_was_sent_again_is_found(tmp_path):
+    batch = Telemetry(Mix(), clock=lambda n: 1000 + n).batch(3)
+    header = LedgerHeader(run_id="r", topic="t", bootstrap_servers="", seed=0, devices=100,
+                          reasons=("",), started_at=datetime.now(UTC))  # fmt: skip
+    with LedgerWriter(tmp_path / "l", header) as ledger:
+        ledger.sending(batch)
+        ledger.delivered(array("q", [0]), array("i", [0]), array("q", [0]))  # the others: silence
+    topic = Topic((0, "r", 0), (0, "r", 1), (1, "r", 0), (1, "other", 2))
+    sent = sent_records([tmp_path / "l"], {}, topic, "t")
+    assert {place: record.event_ms for place, record in sent.items()} == {
+        (0, 0): 1000, (0, 1): 1001, (1, 0): 1000,
+    }  # fmt: skip
 
 
 def test_the_sink_s_log_says_which_files_count(tmp_path):
