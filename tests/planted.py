@@ -200,7 +200,7 @@ PLANTED = [
     Planted("letters-repeated", "letters are sent twice without a crash",
             letters_repeated_without_a_crash, ("dead letters are right",)),
     Planted("late-forgotten", "a late record is not counted", late_records_forgotten,
-            ("late records are counted",)),
+            ("late count is true",)),
     Planted("alert-late", "nobody notices for 40 s", alert_too_late, ("detected",)),
     Planted("health-frozen", "health answers as before", health_frozen, ("status is honest",)),
     Planted("restart-hidden", "a restart that is not counted", restart_hidden,

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -97,10 +98,12 @@ def strange_records(path: Path) -> dict[Place, Sent]:
     }
 
 
-def planned_batches(checkpoint: Checkpoint, topic: str) -> dict[int, Planned]:
-    """The committed batches of a query, by id."""
+def planned_batches(checkpoint: Checkpoint, topic: str, *, after: int) -> dict[int, Planned]:
+    """The committed batches of a query with a greater id than `after`."""
     batches = {}
     for batch_id in checkpoint.log_ids().committed:
+        if batch_id <= after:
+            continue
         entry = checkpoint.offsets(batch_id)
         ends = json.loads(entry.sources[0].text or "{}")[topic]
         batches[batch_id] = Planned(
@@ -114,7 +117,8 @@ def must_be(
     sent: Mapping[Place, Sent],
     batches: Mapping[int, Planned],
     *,
-    gone: set[Place],
+    gone: AbstractSet[Place] = frozenset(),
+    gone_letters: AbstractSet[Place] = frozenset(),
     window_ms: int = 60_000,
 ) -> Must:
     """Work out what must be.
@@ -125,7 +129,8 @@ def must_be(
     Args:
         sent: every record.
         batches: every batch that was committed.
-        gone: records that Kafka deleted before they were read.
+        gone: records that Kafka deleted before the query that counts had read them.
+        gone_letters: the same for the query that writes dead letters.
         window_ms: length of a window.
 
     Raises:
@@ -135,13 +140,16 @@ def must_be(
         raise StreamctlError("entries of the offset log are missing")
     windows: Counter[tuple[str, int]] = Counter()
     rejected: Rejected = []
-    late, read = 0, set(gone)
+    late, read, missed = 0, set[Place](), 0
     for places, watermark_ms in _ranges(batches):
         for place in places:
             record = sent.get(place)
-            if record is None or place in gone:
+            if record is None:
                 continue
             read.add(place)
+            if place in (gone if record.reason is None else gone_letters):
+                missed += 1
+                continue
             if record.reason is not None or record.event_ms is None:
                 rejected.append((*place, record.reason or ""))
                 continue
@@ -155,7 +163,7 @@ def must_be(
         windows=[(device, start, count) for (device, start), count in sorted(windows.items())],
         rejected=sorted(rejected),
         late=late,
-        gone=len(gone & sent.keys()),
+        gone=missed,
         unread=len(sent.keys() - read),
     )
 

@@ -64,7 +64,7 @@ class Subject:
         self.project = directory / "project"
         self.run = RunDirectory(self.project / ".streamctl" / "default")
         self.topic = f"telemetry-{directory.name}"
-        self.gone: set[Place] = set()
+        self.gone: dict[str, set[Place]] = {query: set() for query in QUERIES}
         self.history: dict[int, Planned] = {}
         self.crashed = False
         self.background: list[threading.Thread] = []
@@ -164,7 +164,8 @@ class Subject:
 
     def remember(self) -> None:
         """Keep the batches so far: what comes next may put another checkpoint in the place."""
-        self.history |= planned_batches(self.checkpoint(), self.topic)
+        newest = max(self.history, default=-1)
+        self.history |= planned_batches(self.checkpoint(), self.topic, after=newest)
 
     def clean(self) -> None:
         """End whatever of the job is left, by process id."""

@@ -16,7 +16,7 @@ from streamctl.chaos.feed import Flow
 from streamctl.chaos.journal import Journal
 from streamctl.chaos.run import Means, run_experiment, run_step, undo
 from streamctl.chaos.stage import Stage
-from streamctl.chaos.subject import QUERIES, WINDOWS, Subject
+from streamctl.chaos.subject import LETTERS, QUERIES, WINDOWS, Subject
 from streamctl.chaos.verbs import table
 from streamctl.chaos.verdict import Judgement, judge
 from streamctl.chaos.watch import Watch, batches
@@ -26,7 +26,7 @@ from streamctl.reports import Event, OnEvent, as_json, ignore
 from streamctl.rundir import replace_file
 
 _DRAIN_SECONDS = 240.0
-_SETTLE_SECONDS = 4.0
+_SETTLE_SECONDS = 8.0
 """Watched before the method, so that there is a usual state to compare with."""
 
 
@@ -88,9 +88,9 @@ def _save(path: Path, journal: Journal) -> None:
 def _observe(subject: Subject, experiment: Experiment, *, on_event: OnEvent) -> Evidence:
     """Let it run, break it, let it recover, stop it, and gather what was seen."""
     flow = Flow()
-    subject.feed.start(flow)
     on_event(Event(message=f"{experiment.name}: the job starts"))
     subject.must("start")
+    subject.feed.start(flow)
     watch = Watch(subject)
     watch.start()
     try:
@@ -111,7 +111,7 @@ def _observe(subject: Subject, experiment: Experiment, *, on_event: OnEvent) -> 
         deviated=journal.deviated,
         began=fault[0].timestamp() if fault else None,
         ended=fault[1].timestamp() if fault else None,
-        crashed=subject.crashed or watch.restarts > 0,
+        crashed=subject.crashed or watch.crashes > 0,
         rate=flow.rate,
         expects=dict(experiment.expects),
         samples=watch.samples,
@@ -163,7 +163,9 @@ def _account(subject: Subject) -> tuple[Must, Found]:
     strange = account.strange_records(subject.feed.strange_file)
     sent = account.sent_records(subject.feed.ledgers, strange, subject.broker, subject.topic)
     subject.remember()
-    must = account.must_be(sent, subject.history, gone=subject.gone)
+    must = account.must_be(
+        sent, subject.history, gone=subject.gone[WINDOWS], gone_letters=subject.gone[LETTERS]
+    )
     late = [q.late_rows for q in read_status(subject.run).queries if q.name == WINDOWS]
     found = Found(
         rows=account.output_rows(subject.generation("output") / WINDOWS),

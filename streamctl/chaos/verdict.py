@@ -22,7 +22,7 @@ _DETECTED_SECONDS = 30.0
 _RECOVERED_SECONDS = 120.0
 _BLIND_SECONDS = 6.0
 """How long the status may call a job well whose driver is gone: it is looked at from outside."""
-_STALE_SAMPLES = 4
+_STALE_SAMPLES = 6
 
 
 WORDS = {Verdict.OK: "ok", Verdict.PROBLEM: "violated", Verdict.UNKNOWN: "unknown"}
@@ -195,7 +195,8 @@ def _honest(evidence: Evidence) -> Invariant:
     blind = longest = 0.0
     since: float | None = None
     for sample in evidence.samples:
-        if sample.observed == "running" and not sample.driver_lives:
+        called_well = sample.verdict == "ok" and sample.observed == "running"
+        if called_well and not sample.driver_lives:
             since = sample.at if since is None else since
             blind = sample.at - since
             longest = max(longest, blind)
@@ -302,7 +303,7 @@ def _accounted(evidence: Evidence) -> Iterator[Invariant]:
     """The invariants about records."""
     found = counts(evidence)
     names = ("nothing lost", "nothing duplicated", "no window twice", "dead letters are right",
-             "late records are counted", "all was read")  # fmt: skip
+             "late count is true", "all was read")  # fmt: skip
     if found is None or evidence.must is None or evidence.found is None:
         yield from (
             Invariant(name=name, verdict=Verdict.UNKNOWN, detail=evidence.unknown) for name in names
@@ -318,7 +319,7 @@ def _accounted(evidence: Evidence) -> Iterator[Invariant]:
         (found.windows_twice, f"{found.windows_twice} windows"),
         (wrong_letters + again, (f"{found.dead_letters} letters, {wrong_letters} wrong,"
                                 f" {found.letters_again} written again")),
-        (wrong_late, f"{late} are late, the job counted {'not all' if told is None else told}"),
+        (wrong_late, f"{late} are late, the job says {'not known' if told is None else told}"),
         (found.unread, f"{found.unread} records were not read"),
     )  # fmt: skip
     for name, (wrong, detail) in zip(names, facts, strict=True):

@@ -63,7 +63,12 @@ class Watch:
     @property
     def restarts(self) -> int:
         """As the status counts them, and the starts after the first one."""
-        return sum(run.restarts for run in self._runs.values()) + max(0, len(self._runs) - 1)
+        return self.crashes + max(0, len(self._runs) - 1)
+
+    @property
+    def crashes(self) -> int:
+        """Restarts by the supervisor alone."""
+        return sum(run.restarts for run in self._runs.values())
 
     def _look_on(self) -> None:
         looks, told, true = 0, None, None

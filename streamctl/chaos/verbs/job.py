@@ -173,7 +173,7 @@ VERBS = {
     "job.start": action(start),
     "job.stop": action(stop, undo="job.start"),
     "job.await_end": action(await_end),
-    "job.start_twice": probe(start_twice),
+    "job.start_twice": action(start_twice, undo="job.start"),
     "job.kill": action(kill),
     "job.kill_at": action(kill_at),
     "job.terminate": action(terminate),

@@ -5,7 +5,7 @@ import time
 from contextlib import suppress
 from typing import Any
 
-from streamctl.chaos.subject import Subject
+from streamctl.chaos.subject import QUERIES, Subject
 from streamctl.chaos.verbs.verb import action
 from streamctl.errors import BrokerUnreachable, DeadlinePassed, NotFound
 from streamctl.sandbox import lifecycle as sandbox
@@ -102,12 +102,15 @@ def add_partitions(subject: Subject, total: int = 4) -> None:
 
 def truncate(subject: Subject, share: float = 0.5) -> dict[str, int]:
     """Delete a share of what the stopped job has not read yet, as retention does."""
-    position = subject.position()
+    positions = {query: subject.position(query) for query in QUERIES}
     before = {}
     for partition, (low, high) in subject.broker.watermarks(subject.topic).items():
-        first = max(low, position.get(partition, 0))
+        read = {query: max(low, at.get(partition, 0)) for query, at in positions.items()}
+        first = max(read.values())
         before[partition] = first + int((high - first) * share)
-        subject.gone |= {(partition, offset) for offset in range(first, before[partition])}
+        for query, at in read.items():
+            lost = range(at, before[partition])
+            subject.gone[query] |= {(partition, offset) for offset in lost}
     subject.broker.delete_records(subject.topic, before)
     return {str(partition): offset for partition, offset in before.items()}
 

@@ -44,7 +44,7 @@ def test_each_record_has_its_place():
         0: Planned(ends={0: 3, 1: 1}, watermark_ms=9 * MINUTE),
         1: Planned(ends={0: 5, 1: 1}, watermark_ms=10 * MINUTE),
     }
-    must = must_be(sent, batches, gone=set())
+    must = must_be(sent, batches)
     assert must.windows == [("d", 7 * MINUTE, 1), ("d", 9 * MINUTE, 1), ("d", 10 * MINUTE, 2)]
     assert must.rejected == [(0, 2, "missing:latitude")]
     assert (must.produced, must.late, must.unread, must.gone) == (7, 1, 1, 0)
@@ -63,12 +63,12 @@ def test_a_new_partition_is_read_from_its_begin():
     batches = {
         0: Planned(ends={0: 1}, watermark_ms=0), 1: Planned(ends={0: 1, 1: 1}, watermark_ms=0),
     }  # fmt: skip
-    assert must_be(sent, batches, gone=set()).windows == [("d", MINUTE, 2)]
+    assert must_be(sent, batches).windows == [("d", MINUTE, 2)]
 
 
 def test_without_all_of_the_offset_log_nothing_is_said():
     with pytest.raises(StreamctlError, match="missing"):
-        must_be({}, {1: Planned(ends={}, watermark_ms=0)}, gone=set())
+        must_be({}, {1: Planned(ends={}, watermark_ms=0)})
 
 
 class Topic:
