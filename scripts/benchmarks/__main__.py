@@ -17,6 +17,7 @@ from scripts.benchmarks import (
     lag,
     observer,
     produce,
+    proxy,
     recovery,
     reprocess,
     start,
@@ -37,6 +38,7 @@ BENCHMARKS = {
     "lag": lag.run,
     "observer": observer.run,
     "backup": backup.run,
+    "proxy": proxy.run,
 }
 
 

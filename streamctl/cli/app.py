@@ -103,6 +103,13 @@ class Root(LazyGroup):
             _TRY,
         ),
         Entry("sandbox", "sandbox", "A real Kafka of one node to try things on.", _TRY),
+        Entry(
+            "chaos",
+            "chaos",
+            "Break a job on purpose and account for every record.",
+            _TRY,
+        ),
+        Entry("load", "load", "Find out what rate a job carries.", _TRY),
     )
 
 
