@@ -9,8 +9,7 @@ from streamctl.cli.lazy import Entry, LazyGroup
 _JOB = "The job"
 _CHECKPOINTS = "Checkpoints"
 _RECOVER = "Recover"
-_SET_UP = "Set up"
-_TRY = "Try things"
+_SET_UP = "Set up and try"
 
 
 class Root(LazyGroup):
@@ -46,7 +45,7 @@ class Root(LazyGroup):
         Entry(
             "breaker",
             "breaker",
-            "See and move the circuit breaker, which stops the job when too much is bad.",
+            "See and move the circuit breaker of the job.",
             _JOB,
         ),
         Entry("top", "observe", "Show the job live: rates, durations, lag, errors, alerts.", _JOB),
@@ -100,16 +99,16 @@ class Root(LazyGroup):
             "produce",
             "produce",
             "Send telemetry with known flaws, and keep a ledger of it.",
-            _TRY,
+            _SET_UP,
         ),
-        Entry("sandbox", "sandbox", "A real Kafka of one node to try things on.", _TRY),
+        Entry("sandbox", "sandbox", "A real Kafka of one node to try things on.", _SET_UP),
         Entry(
             "chaos",
             "chaos",
             "Break a job on purpose and account for every record.",
-            _TRY,
+            _SET_UP,
         ),
-        Entry("load", "load", "Find out what rate a job carries.", _TRY),
+        Entry("load", "load", "Find out what rate a job carries.", _SET_UP),
     )
 
 

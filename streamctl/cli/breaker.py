@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     name="breaker",
-    help="See and move the circuit breaker, which stops the job when too much is bad.",
+    help="See and move the circuit breaker of the job.",
     no_args_is_help=True,
     add_completion=False,
 )
