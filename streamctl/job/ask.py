@@ -72,7 +72,7 @@ def ask(
             kill(pid)
         child.wait()
     if child.returncode:
-        raise ChildFailed(f"Spark could not answer: {reason(err)}")
+        raise ChildFailed(reason(err))
     return [json.loads(line) for line in out.splitlines() if line.startswith("{")]
 
 
