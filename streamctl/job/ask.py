@@ -15,7 +15,7 @@ from typing import Any
 
 from streamctl.errors import DeadlinePassed, StreamctlError
 from streamctl.java import find_java
-from streamctl.job.launcher import driver_environment, kill, session_members
+from streamctl.job.launcher import driver_environment, end_members
 
 _RAISED = re.compile(
     r"^(?:: |Caused by: )?(?:[\w$]+\.)*([\w$]+(?:Error|Exception): .+)$", re.MULTILINE
@@ -68,8 +68,7 @@ def ask(
             hint="Give it more time with `--timeout`, or ask for less.",
         ) from None
     finally:
-        for pid in session_members(child.pid):
-            kill(pid)
+        end_members(child.pid)
         child.wait()
     if child.returncode:
         raise ChildFailed(reason(err))

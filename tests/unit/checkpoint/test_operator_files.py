@@ -17,60 +17,72 @@ def edited(path, old, new):
 
 
 @pytest.mark.parametrize(
-    ("flavour", "path", "old", "new", "code", "forecast"),
+    ("flavour", "change", "code", "forecast"),
     [
         (
             "rocksdb-join3",
-            "state/0/_metadata/v2/0",
-            b'["file:/',
-            b'["file:/gone/',
+            (
+                "state/0/_metadata/v2/0",
+                b'["file:/',
+                b'["file:/gone/',
+            ),
             "schema-elsewhere",
             "fails",
         ),
         (
             "rocksdb-join3",
-            "state/0/_metadata/v2/0",
-            b"HashJoin",
-            b"HushJoin",
+            (
+                "state/0/_metadata/v2/0",
+                b"HashJoin",
+                b"HushJoin",
+            ),
             "operator-unknown",
             "unknown",
         ),
         (
             "hdfs-aggregation",
-            "state/0/_metadata/metadata",
-            b'"operatorId":0',
-            b'"operatorId":1',
+            (
+                "state/0/_metadata/metadata",
+                b'"operatorId":0',
+                b'"operatorId":1',
+            ),
             "operator-metadata-damaged",
             "fails",
         ),
         (
             "hdfs-aggregation",
-            "state/0/_metadata/metadata",
-            b"numColsPrefixKey",
-            b"numColsPrefixKex",
+            (
+                "state/0/_metadata/metadata",
+                b"numColsPrefixKey",
+                b"numColsPrefixKex",
+            ),
             "operator-metadata-damaged",
             "fails",
         ),
         (
             "hdfs-aggregation",
-            "state/0/0/_metadata/schema",
-            b'"nullable"',
-            b'"nullAble"',
+            (
+                "state/0/0/_metadata/schema",
+                b'"nullable"',
+                b'"nullAble"',
+            ),
             "schema-damaged",
             "fails",
         ),
         (
             "hdfs-aggregation",
-            "state/0/0/_metadata/schema",
-            b'"timestamp"',
-            b'"timestomp"',
+            (
+                "state/0/0/_metadata/schema",
+                b'"timestamp"',
+                b'"timestomp"',
+            ),
             "format-unsupported",
             "unknown",
         ),
     ],
 )
-def test_a_letter_changed(flavour, path, old, new, code, forecast):
-    report = judged.verified(flavour, edited(path, old, new))
+def test_a_letter_changed(flavour, change, code, forecast):
+    report = judged.verified(flavour, edited(*change))
     assert code in {finding.code for finding in report.findings}
     assert report.forecast == forecast
 
