@@ -1,5 +1,6 @@
 """What the children that answer one question have in common: a session, and the job's queries."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from pyspark.sql import DataFrame, SparkSession
@@ -16,14 +17,27 @@ def read_settings(file: Path) -> Settings:
     return Settings.model_validate_json(file.read_text(encoding="utf-8"))
 
 
-def open_session(settings: Settings) -> SparkSession:
-    """A local session that judges and computes as the job's own does."""
+def open_session(
+    settings: Settings, *, jars: Sequence[str] = (), state_format_version: int | None = None
+) -> SparkSession:
+    """A quiet session in this process and its own JVM, for a question beside the run.
+
+    Raises:
+        SettingsInvalid: a secret cannot be resolved.
+    """
     launch = Launch(
-        run_id="", attempt=1, generation="", checkpoint_base="", output_base="",
+        run_id="",
+        attempt=1,
+        generation="",
+        checkpoint_base="",
+        output_base="",
         starting_offsets="",
-    )  # fmt: skip
+        state_format_version=state_format_version,
+    )
     builder = SparkSession.builder.config("spark.log.level", "ERROR")
     options = session_options(settings, launch) | {"spark.master": "local[*]"}
+    if jars:
+        options["spark.jars"] = ",".join(jars)
     for name, value in options.items():
         builder = builder.config(name, value)
     return builder.getOrCreate()

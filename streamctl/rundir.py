@@ -7,6 +7,8 @@
 | `progress.jsonl` | driver | one line per micro-batch and query |
 | `status.json` | supervisor | desired and observed state |
 | `stop.json` | CLI | the request to stop |
+| `breaker.json` | supervisor | the circuit breaker |
+| `breaker-request.json` | CLI | what an operator wants of it |
 | `failure.json` | driver, else supervisor | why the last attempt ended |
 | `losses.jsonl` | supervisor | ranges of records that were passed over unread |
 | `seen.json` | supervisor | the batches that were examined for losses |
@@ -38,6 +40,7 @@ from typing import Any, TypeVar
 
 from streamctl.errors import Malformed
 from streamctl.reports import as_json
+from streamctl.resilience.breaker import BreakerState, Circuit
 
 T = TypeVar("T")
 LOG_FILE = "job.jsonl"
@@ -59,6 +62,7 @@ class Observed(StrEnum):
     STARTING = "starting"
     RUNNING = "running"
     BACKING_OFF = "backing_off"
+    BREAKER_OPEN = "breaker_open"
     STOPPING = "stopping"
     STOPPED = "stopped"
     FINISHED = "finished"
@@ -126,6 +130,7 @@ class Launch:
         state_format_version: `checkpointFormatVersion` found in the commit log; None when free.
         jars: local paths of the connector's jars.
         archive: path of the JVM class-data archive to use, empty for none.
+        trial_records: the run ends after one batch of so many records; 0 for a usual run.
         make_archive: path at which to make one when the JVM ends in order, empty for none.
     """
 
@@ -141,6 +146,7 @@ class Launch:
     jars: list[str] = field(default_factory=list)
     archive: str = ""
     make_archive: str = ""
+    trial_records: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,6 +158,16 @@ class StopRequest:
     reason: str
     deadline_seconds: float
     now: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BreakerRequest:
+    """What an operator wants the circuit breaker to be: open or closed."""
+
+    at: datetime
+    who: str
+    why: str
+    wanted: Circuit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,6 +186,7 @@ class Status:
         restarts: of the driver, since `started_at`.
         interrupted: whether a stop had to kill the driver, its deadline being past.
         standby_pid: a second driver that waits to take over, None while there is none.
+        url: where the supervisor answers; empty for nowhere.
     """
 
     desired: Desired
@@ -192,6 +209,7 @@ class Status:
     interrupted: bool = False
     standby_pid: int | None = None
     master: str = ""
+    url: str = ""
 
 
 class LossCause(StrEnum):
@@ -290,7 +308,10 @@ class RunDirectory:
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
-    def write(self, value: Launch | StopRequest | Status | Failure | Seen) -> None:
+    def write(
+        self,
+        value: Launch | StopRequest | Status | Failure | BreakerState | BreakerRequest | Seen,
+    ) -> None:
         """Replace the file of this kind."""
         replace_file(self.path / _FILES[type(value)], json.dumps(as_json(value), indent=1) + "\n")
 
@@ -340,7 +361,7 @@ class RunDirectory:
         """
         try:
             lines = self._losses_file.read_bytes().split(b"\n")[:-1]
-            return [_build(Loss, json.loads(line)) for line in lines]
+            return [build(Loss, json.loads(line)) for line in lines]
         except FileNotFoundError:
             return []
         except (ValueError, TypeError, KeyError) as error:
@@ -366,6 +387,8 @@ _FILES: dict[type, str] = {
     StopRequest: "stop.json",
     Status: "status.json",
     Failure: "failure.json",
+    BreakerState: "breaker.json",
+    BreakerRequest: "breaker-request.json",
     Seen: "seen.json",
 }
 
@@ -396,7 +419,7 @@ def read_file(path: Path, kind: type[T]) -> T | None:
     except FileNotFoundError:
         return None
     try:
-        return _build(kind, json.loads(text))
+        return build(kind, json.loads(text))
     except (ValueError, TypeError, KeyError) as error:
         raise Malformed(
             f'cannot read "{path}": {error}',
@@ -404,8 +427,12 @@ def read_file(path: Path, kind: type[T]) -> T | None:
         ) from error
 
 
-def _build(kind: type[T], fields: dict[str, Any]) -> T:
-    """Build a flat dataclass from JSON: times and enums come back as such."""
+def build(kind: type[T], fields: dict[str, Any]) -> T:
+    """Build a flat dataclass from JSON: times and enums come back as such; more fields are let go.
+
+    Raises:
+        ValueError, TypeError, KeyError: the fields are not those of `kind`.
+    """
     hints = typing.get_type_hints(kind)
     known = {f.name for f in dataclasses.fields(kind)}  # type: ignore[arg-type]
     return kind(**{name: _value(hints[name], fields[name]) for name in fields if name in known})

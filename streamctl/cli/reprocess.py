@@ -68,7 +68,10 @@ def reprocess(
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and end.")] = False,
 ) -> "Plan | Receipt":
-    """Run the job over a range again, beside the live job."""
+    """Run the job over a range again, beside the live job.
+
+    In a generation of its own, with its own output; the live job is not touched.
+    """
     from streamctl.reprocess import prepare, run
     from streamctl.reprocess.request import Request
     from streamctl.settings.resolve import resolve

@@ -1,17 +1,18 @@
 """What a replay would do, and which records would pass by the job's rules of today."""
 
-import json
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from streamctl.dlq.export import export
 from streamctl.dlq.letters import Letter
 from streamctl.dlq.replay import Selection, Selector
-from streamctl.job.question import ask_spark
+from streamctl.job.ask import ask_about
 from streamctl.reports import OnEvent, Verdict, ignore
 from streamctl.settings.model import Settings
+
+_PATIENCE_SECONDS = 3600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +56,7 @@ def preview(
         on_event: told how many were read.
 
     Raises:
-        SparkFailed: the job cannot be imported, or its queries cannot be built over these records.
+        ChildFailed: the job cannot be imported, or its queries cannot be built over these records.
         StreamctlError: of Kafka.
     """
     with tempfile.TemporaryDirectory(prefix="streamctl-letters-") as scratch:
@@ -80,10 +81,14 @@ def _judge(
 ) -> tuple[int | None, int | None, dict[str, int]]:
     if not records:
         return 0, 0, {}
-    hint = "Look whether the job builds: `streamctl doctor`."
-    module = "jobs.judge_letters"
-    lines: Iterator[str] = iter(ask_spark(module, settings, str(file), project=project, hint=hint))
-    found = json.loads(next(lines))
+    [found] = ask_about(
+        "jobs.judge_letters",
+        settings,
+        [str(file)],
+        project=project,
+        timeout_seconds=_PATIENCE_SECONDS,
+        hint="Look whether the job builds: `streamctl doctor`.",
+    )
     rejected = found["rejected"]
     if rejected is None:
         return None, None, {}

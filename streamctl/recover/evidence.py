@@ -17,7 +17,7 @@ from streamctl.checkpoint.verify.kinds import Effect, Severity
 from streamctl.checkpoint.verify.verify import verify
 from streamctl.errors import CheckpointNotFound, NotFound, StreamctlError
 from streamctl.lifecycle.checks import Subject, run_all
-from streamctl.lifecycle.status import is_supervised
+from streamctl.observe.status import is_supervised
 from streamctl.reports import Check, Event, OnEvent, Verdict
 from streamctl.rundir import Failure, Observed, RunDirectory, Status
 from streamctl.settings.model import Settings

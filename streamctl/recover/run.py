@@ -19,7 +19,7 @@ from streamctl.checkpoint.location import generations
 from streamctl.checkpoint.tree.files import local_path
 from streamctl.errors import PartlyDone, StreamctlError
 from streamctl.lifecycle.start import StartReport, start
-from streamctl.lifecycle.status import StatusReport, read_status
+from streamctl.observe.status import StatusReport, read_status
 from streamctl.recover.evidence import Evidence, look
 from streamctl.recover.propose import Proposal, Remedy, propose
 from streamctl.reports import Event, OnEvent, Verdict, ignore

@@ -20,7 +20,7 @@ from streamctl.checkpoint.location import generations, lease
 from streamctl.checkpoint.location.generations import Generation
 from streamctl.checkpoint.tree.files import local_path
 from streamctl.errors import Busy, Refused, Unsupported
-from streamctl.lifecycle.status import is_supervised
+from streamctl.observe.status import is_supervised
 from streamctl.reprocess.places import Places
 from streamctl.rundir import RunDirectory
 from streamctl.settings.model import Settings

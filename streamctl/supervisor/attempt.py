@@ -47,8 +47,12 @@ class Attempts:
         with broker(self._settings) as kafka:
             kafka.ping()
 
-    def prepare(self, attempt: int) -> None:
+    def prepare(self, attempt: int, *, trial_records: int = 0) -> None:
         """Find out what the driver needs to know, and write it down.
+
+        Args:
+            attempt: its number.
+            trial_records: of the one batch of a trial; 0 for a usual attempt.
 
         Raises:
             StreamctlError: Java, jars, broker or checkpoint are not as they must be.
@@ -73,6 +77,7 @@ class Attempts:
             jars=jars,
             archive=self._archive,
             making=self._making,
+            trial_records=trial_records,
         )
         self._run.write(launch)
 

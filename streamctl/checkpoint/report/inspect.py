@@ -1,10 +1,11 @@
 """What is in a checkpoint: position, sources, watermark, settings, operators, state, the way back.
 
 The number of listings and reads depends on operators and partitions, never on how many batches or
-state versions are kept. `state` adds one chain of reads per store to count keys.
+state versions are kept. Counting keys adds one chain of reads per store.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -19,6 +20,7 @@ from streamctl.checkpoint.report.model import (
     PartitionRange,
     PartitionState,
     Rewind,
+    Section,
     SourceReport,
 )
 from streamctl.checkpoint.tree import layout
@@ -44,21 +46,27 @@ _FORMAT_2 = 2
 
 
 def inspect(
-    checkpoint: Checkpoint, *, batch_id: int | None = None, state: bool = False, now: datetime
+    checkpoint: Checkpoint,
+    *,
+    batch_id: int | None = None,
+    sections: Collection[Section] = (),
+    now: datetime,
 ) -> InspectReport:
     """Look at a checkpoint, which a query may be writing.
 
     Args:
         checkpoint: O operators with P partitions: about O * P * 2 listings.
         batch_id: the batch to show; the newest planned one by default.
-        state: count keys, which reads each store's newest chain.
+        sections: what is to be shown; `STATE` counts keys, which reads each store's newest chain.
         now: UTC.
 
     Raises:
         NotFound: the batch is not in the offset log.
         StreamctlError: storage fails, or files kept vanishing.
     """
-    return again(lambda: _inspect(checkpoint, batch_id=batch_id, state=state, now=now))
+    counts = Section.STATE in sections
+    report = again(lambda: _inspect(checkpoint, batch_id=batch_id, state=counts, now=now))
+    return replace(report, sections=tuple(sorted(sections)))
 
 
 def _inspect(

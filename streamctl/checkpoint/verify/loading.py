@@ -19,6 +19,7 @@ from streamctl.checkpoint.formats.rows import (
     read_snapshot,
 )
 from streamctl.checkpoint.formats.snapshot import SharedFile
+from streamctl.checkpoint.formats.table import check_table
 from streamctl.checkpoint.tree import layout
 from streamctl.checkpoint.tree.files import Entry, Files
 from streamctl.checkpoint.tree.keys import read_base
@@ -76,6 +77,7 @@ class Loader:
         self._shared: dict[str, dict[str, Entry]] = {}
         self._cut: list[tuple[str, str]] = []
         self._changed: list[str] = []
+        self._whole_tables: set[str] = set()
 
     def check(self, store: Store, version: int, unique_id: str | None) -> Iterator[Finding]:
         """Findings of loading one version of one store.
@@ -235,8 +237,20 @@ class Loader:
         if there.size_bytes != item.size_bytes:
             sizes = f"{there.size_bytes} bytes instead of {item.size_bytes}"
             raise Malformed(f'"{path}" needs "{where}", which has {sizes}')
-        if not self._too_large(item.size_bytes):
-            self._hadoop(layout.join(path.rpartition("/")[0], folder), item.stored_name, present)
+        if self._too_large(item.size_bytes):
+            return
+        place = layout.join(path.rpartition("/")[0], folder)
+        self._hadoop(place, item.stored_name, present)
+        if folder == layout.SSTS and self._limit_bytes is None:
+            self._table(layout.join(place, item.stored_name), item.size_bytes)
+
+    def _table(self, path: str, size_bytes: int) -> None:
+        """RocksDB reads most blocks only when a key in them is asked for: a start may succeed."""
+        if path in self._whole_tables:
+            return
+        with self._files.open(path) as stream:
+            check_table(stream, size_bytes=size_bytes, name=path)
+        self._whole_tables.add(path)
 
     def _checksum(self, store: Store, name: str, *, rocksdb_v1: bool) -> None:
         """The checksums that Spark itself looks at when it loads."""

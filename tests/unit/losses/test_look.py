@@ -10,8 +10,8 @@ from streamctl.checkpoint.location import generations, journal
 from streamctl.checkpoint.location.generations import Generation
 from streamctl.checkpoint.location.store import Store
 from streamctl.errors import BrokerUnreachable, TopicNotFound
-from streamctl.lifecycle.status import judge
 from streamctl.losses import look as looking
+from streamctl.observe.status import judge
 from streamctl.reports import Verdict
 from streamctl.rundir import Desired, Launch, LossCause, Observed, RunDirectory, Seen
 from tests.written import Written

@@ -14,6 +14,7 @@ from typing import Any
 from streamctl.checkpoint.tree.reader import Checkpoint
 from streamctl.errors import CheckpointNotFound, JobNotFound, StreamctlError
 from streamctl.reports import Verdict
+from streamctl.resilience.breaker import BreakerState
 from streamctl.rundir import Desired, Failure, Loss, Observed, RunDirectory, Status
 
 TAIL_BYTES = 256 * 1024
@@ -66,6 +67,8 @@ class StatusReport:
         failure: why the last attempt ended, when it failed.
         losses: ranges that this generation has passed over unread.
         standby_pid: the driver that waits to take over, None without one.
+        breaker: the circuit breaker; None before the first start.
+        url: where the supervisor answers: status page, health, metrics; empty for nowhere.
         uptime_seconds: of the run, over restarts; None when it does not run.
     """
 
@@ -86,6 +89,8 @@ class StatusReport:
     generation: str
     checkpoint_location: str
     master: str
+    breaker: BreakerState | None
+    url: str
     queries: list[QueryStatus]
     failure: Failure | None
     losses: list[Loss]
@@ -107,8 +112,9 @@ def read_status(run: RunDirectory, *, now: datetime | None = None) -> StatusRepo
         )
     alive = is_supervised(run)
     failure = run.read(Failure)
+    breaker = run.read(BreakerState)
     losses = [loss for loss in run.losses() if loss.generation == status.generation]
-    verdict, reasons = judge(status, alive=alive, failure=failure, losses=losses)
+    verdict, reasons = judge(status, alive=alive, failure=failure, losses=losses, breaker=breaker)
     lines = newest_lines(run.progress_file)
     return StatusReport(
         verdict=verdict,
@@ -128,6 +134,8 @@ def read_status(run: RunDirectory, *, now: datetime | None = None) -> StatusRepo
         generation=status.generation,
         checkpoint_location=status.checkpoint_location,
         master=status.master,
+        breaker=breaker,
+        url=status.url if alive else "",
         queries=[query_status(status, name, lines.get(name)) for name in query_names(status)],
         failure=failure,
         losses=losses,
@@ -136,7 +144,12 @@ def read_status(run: RunDirectory, *, now: datetime | None = None) -> StatusRepo
 
 
 def judge(
-    status: Status, *, alive: bool, failure: Failure | None, losses: Sequence[Loss] = ()
+    status: Status,
+    *,
+    alive: bool,
+    failure: Failure | None,
+    losses: Sequence[Loss] = (),
+    breaker: BreakerState | None = None,
 ) -> tuple[Verdict, list[str]]:
     """The verdict, by the first rule that holds; worst first.
 
@@ -149,6 +162,9 @@ def judge(
         return Verdict.PROBLEM, [f"the job has failed{told}"]
     if status.observed is Observed.BACKING_OFF:
         return Verdict.PROBLEM, [f"the driver ended and will be started again{told}"]
+    if status.observed is Observed.BREAKER_OPEN:
+        why = breaker.reason if breaker else "not known why"
+        return Verdict.PROBLEM, [f"the circuit breaker is open: {why}"]
     new = [loss for loss in losses if loss.at >= status.started_at]
     if new:
         more = f"; and {len(new) - 1} more" if len(new) > 1 else ""
