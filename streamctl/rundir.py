@@ -267,9 +267,10 @@ class Loss:
     oldest_left_at: datetime | None
 
     @property
-    def key(self) -> tuple[str, str, int, str, int]:
+    def key(self) -> tuple[str, str, int, str, int, int]:
         """What tells it from every other one."""
-        return self.generation, self.query, self.batch_id, self.topic, self.partition
+        place = self.topic, self.partition, self.start_offset
+        return self.generation, self.query, self.batch_id, *place
 
     def describe(self) -> str:
         """One line."""
@@ -288,11 +289,13 @@ class Seen:
 
     Attributes:
         batches: query -> newest batch that was examined.
+        planned_at: query -> when that was planned, ISO 8601: another time is another batch.
         topic_ids: query -> topic -> the broker's id of it, then.
     """
 
     generation: str
     batches: dict[str, int] = field(default_factory=dict)
+    planned_at: dict[str, str] = field(default_factory=dict)
     topic_ids: dict[str, dict[str, str]] = field(default_factory=dict)
 
 

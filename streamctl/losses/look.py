@@ -3,19 +3,21 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from streamctl.checkpoint.formats import log
 from streamctl.checkpoint.formats.model import KafkaOffsets, OffsetsEntry
 from streamctl.checkpoint.location import generations, journal
+from streamctl.checkpoint.location.generations import Generation
 from streamctl.checkpoint.location.store import Store
 from streamctl.checkpoint.tree import layout
-from streamctl.checkpoint.tree.reader import Checkpoint
+from streamctl.checkpoint.tree.reader import Checkpoint, again
 from streamctl.errors import CheckpointNotFound, TopicNotFound
 from streamctl.kafka.client import Broker
 from streamctl.kafka.records import first_records
 from streamctl.losses.find import Batch, Skipped, skipped_by
-from streamctl.reports import as_json
+from streamctl.reports import as_json, iso
 from streamctl.rundir import Launch, Loss, RunDirectory, Seen
 
 _FIRST_RECORD_SECONDS = 5.0
@@ -58,96 +60,113 @@ def look(run: RunDirectory, store: Store, broker: Broker) -> list[Loss]:
     seen = run.read(Seen)
     if seen is None or seen.generation != generation.name:
         seen = Seen(generation=generation.name)
-    batches = {
-        query: list(_batches(store, generation, query, seen.batches.get(query, -1)))
+    histories = [
+        again(partial(_history, store, generation, query, seen))
         for query in generations.queries(store, generation.name)
-    }
-    topics = _ask(broker, {name for held in batches.values() for one in held for name in one.ends})
-    rows = _rows(run, generation.name) if topics.ids else {}
+    ]
+    read = {topic for held in histories for batch in held.batches for topic in batch.ends}
+    topics = _ask(broker, read)
     found = [
-        _loss(broker, query, batch, skipped, generation=generation.name)
-        for query, held in batches.items()
+        _loss(broker, held.query, batch, skipped, generation=generation.name)
+        for held in histories
         for batch, skipped in _skipped(
-            held,
-            rows.get(query, {}),
-            topics,
-            ids_before=seen.topic_ids.get(query, generation.topic_ids),
-            is_first_look=query not in seen.batches,
+            held, topics, seen.topic_ids.get(held.query, generation.topic_ids), run
         )
     ]
     new = [loss for loss in found if loss.key not in {known.key for known in run.losses()}]
     if new:
         run.add_losses(new)
         _into_journal(store, new)
-    after = {query: held[-1].batch_id for query, held in batches.items() if held}
+    newest = {held.query: held.batches[-1] for held in histories if held.batches}
     run.write(
         replace(
             seen,
-            batches=seen.batches | after,
-            topic_ids=seen.topic_ids | dict.fromkeys(after, topics.ids),
+            batches=seen.batches | {query: one.batch_id for query, one in newest.items()},
+            planned_at=seen.planned_at | {query: iso(x.planned_at) for query, x in newest.items()},
+            topic_ids=seen.topic_ids | dict.fromkeys(newest, topics.ids),
         )
     )
     return new
 
 
-def _skipped(
-    batches: list[Batch],
-    rows: Mapping[int, int],
-    topics: _Topics,
-    *,
-    ids_before: Mapping[str, str],
-    is_first_look: bool,
-) -> Iterator[tuple[Batch, Skipped]]:
-    """What the batches of one query passed over; a new topic is told with the first of them.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _History:
+    """What a query has committed since the last look.
 
-    At the first look a batch may be old, and much was deleted since it had read: it is judged only
-    where its rows are known.
+    Attributes:
+        is_continued: whether it goes on from there; else this is the first look, or the query was
+            taken back, or nobody has looked for long.
     """
-    changed = {name for name, id_ in topics.ids.items() if ids_before.get(name, id_) != id_}
-    for batch in batches:
-        counted = replace(batch, rows=rows.get(batch.batch_id))
-        if is_first_look and counted.rows is None:
-            continue
-        for skipped in skipped_by(counted, topics.log_starts, anew=changed):
-            yield batch, skipped
-        changed = set()
+
+    generation: str
+    query: str
+    batches: list[Batch]
+    is_continued: bool
 
 
-def _batches(
-    store: Store, generation: generations.Generation, query: str, last: int
-) -> Iterator[Batch]:
-    """Batches that were committed after one, as far as the log still tells where they began."""
+def _history(store: Store, generation: Generation, query: str, seen: Seen) -> _History:
+    """Batches since the last look, as far as the log still tells where they began.
+
+    Raises:
+        FileNotFoundError: Spark purges meanwhile.
+    """
     try:
         checkpoint = Checkpoint.open(f"{store.url.rstrip('/')}/{generation.name}/{query}")
     except CheckpointNotFound:
-        return
+        return _History(generation=generation.name, query=query, batches=[], is_continued=True)
     ids = checkpoint.log_ids()
-    before = _entry(checkpoint, last)
-    for batch_id in sorted(set(ids.committed) & set(ids.planned)):
-        if batch_id <= last:
-            continue
+    done = sorted(set(ids.committed) & set(ids.planned))
+    last = seen.batches.get(query, -1)
+    before = checkpoint.offsets(last) if last in done else None
+    is_continued = before is not None and iso(_moment(before)) == seen.planned_at.get(query)
+    if not is_continued:
+        last, before = -1, None
+    batches = []
+    for batch_id in (one for one in done if one > last):
         entry = checkpoint.offsets(batch_id)
-        starts = _kafka(before) if before else _initial(checkpoint, generation)
         if before or batch_id == 0:
-            yield Batch(
-                batch_id=batch_id,
-                starts=starts,
-                ends=_kafka(entry),
-                rows=None,
-                planned_at=_moment(entry),
-                previous_at=_moment(before) if before else None,
-            )
+            starts = _kafka(before) if before else _initial(checkpoint, generation)
+            batches.append(_batch(batch_id, before, entry, starts))
         before = entry
+    return _History(
+        generation=generation.name, query=query, batches=batches, is_continued=is_continued
+    )
 
 
-def _entry(checkpoint: Checkpoint, batch_id: int) -> OffsetsEntry | None:
-    try:
-        return checkpoint.offsets(batch_id) if batch_id >= 0 else None
-    except FileNotFoundError:
-        return None  # purged: nobody looked for long
+def _batch(
+    batch_id: int, before: OffsetsEntry | None, entry: OffsetsEntry, starts: KafkaOffsets
+) -> Batch:
+    return Batch(
+        batch_id=batch_id,
+        starts=starts,
+        ends=_kafka(entry),
+        rows=None,
+        planned_at=_moment(entry),
+        previous_at=_moment(before) if before else None,
+    )
 
 
-def _initial(checkpoint: Checkpoint, generation: generations.Generation) -> KafkaOffsets:
+def _skipped(
+    history: _History, topics: _Topics, ids_before: Mapping[str, str], run: RunDirectory
+) -> Iterator[tuple[Batch, Skipped]]:
+    """What the batches passed over; a new topic is told with the first of them.
+
+    A history that is not continued may be old, and much was deleted since its batches had read:
+    they are judged only where their rows are known.
+    """
+    changed = {name for name, id_ in topics.ids.items() if ids_before.get(name, id_) != id_}
+    rows: dict[int, int] | None = None
+    for batch in history.batches:
+        if skipped_by(batch, topics.log_starts, anew=changed):
+            rows = _rows(run, history.generation, history.query) if rows is None else rows
+            counted = replace(batch, rows=rows.get(batch.batch_id))
+            if history.is_continued or counted.rows is not None:
+                for skipped in skipped_by(counted, topics.log_starts, anew=changed):
+                    yield batch, skipped
+        changed = set()
+
+
+def _initial(checkpoint: Checkpoint, generation: Generation) -> KafkaOffsets:
     """Where the first batch began: as the source wrote it, else as the generation was made."""
     try:
         name = f"{layout.SOURCES}/0/0"
@@ -180,13 +199,15 @@ def _ask(broker: Broker, names: set[str]) -> _Topics:
     return _Topics(log_starts=log_starts, ids={name: id_ for name, id_ in ids.items() if id_})
 
 
-def _rows(run: RunDirectory, generation: str) -> dict[str, dict[int, int]]:
-    """Query -> batch -> records that it read, as far as the driver has told."""
-    found: dict[str, dict[int, int]] = {}
-    for line in run.progress():
-        if line["kind"] == "progress" and line.get("generation") == generation:
-            found.setdefault(line["query"], {})[line["batch_id"]] = line["input_rows"]
-    return found
+def _rows(run: RunDirectory, generation: str, query: str) -> dict[int, int]:
+    """Batch -> records that it read, as far as the driver has told; the newest history wins."""
+    return {
+        line["batch_id"]: line["input_rows"]
+        for line in run.progress()
+        if line["kind"] == "progress"
+        and line["query"] == query
+        and line.get("generation") == generation
+    }
 
 
 def _loss(broker: Broker, query: str, batch: Batch, skipped: Skipped, *, generation: str) -> Loss:

@@ -56,13 +56,19 @@ class _Watch:
             with broker(self._settings) as kafka:
                 found = look(self._run, self._store, kafka)
         except StreamctlError as error:
-            if error.message != self._failed:
-                self._log.event("WARN", f"losses could not be looked for: {error.message}")
-            self._failed = error.message
+            self._fail("WARN", error.message)
+            return
+        except Exception as error:  # noqa: BLE001 - a thread that dies would look no more
+            self._fail("ERROR", f"unexpected {type(error).__name__}: {error}")
             return
         self._told, self._failed = told, ""
         for loss in found:
             self._log.event("ERROR", loss.describe(), loss=loss)
+
+    def _fail(self, level: str, why: str) -> None:
+        if why != self._failed:
+            self._log.event(level, f"losses could not be looked for: {why}")
+        self._failed = why
 
     def _progress_at(self) -> float:
         try:

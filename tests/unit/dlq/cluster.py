@@ -68,7 +68,7 @@ class Cluster:
         ms = moment.timestamp() * 1000
         found = {}
         for partition in self.watermarks(topic):
-            log = self.logs[topic, partition]
+            log = self.logs[topic, partition][self.lows[topic, partition] :]
             later = (r.offset for r in log if r is not None and r.timestamp_ms >= ms)
             found[partition] = next(later, None)
         return found

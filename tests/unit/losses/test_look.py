@@ -145,6 +145,34 @@ def test_old_batches_are_not_judged_by_what_the_log_is_today(run, store, written
     assert ranges(looking.look(run, store, kafka)) == [(2, 0, 20, 30, 10)]
 
 
+def test_after_a_rewind_the_batches_are_looked_at_anew(run, store, written, kafka):
+    """The same ids have other contents; what was found before is not told again."""
+    kafka.lows = {0: 8, 1: 0}
+    commit(run, written, {0: 10, 1: 10}, rows=7)
+    commit(run, written, {0: 20, 1: 10}, rows=10)
+    assert len(looking.look(run, store, kafka)) == 1
+    for folder in ("offsets", "commits"):
+        (written.path / folder / "1").unlink()
+    written.next = 1
+    kafka.lows = {0: 14, 1: 0}
+    at = NOON + timedelta(hours=1)
+    written.commit({"t": {0: 25, 1: 10}}, at=at)
+    told = {"kind": "progress", "generation": "0001", "query": "q", "batch_id": 1, "input_rows": 11}
+    with run.progress_file.open("a") as file:
+        file.write(json.dumps(told) + "\n")
+    written.commit({"t": {0: 30, 1: 10}}, at=at)
+    assert ranges(looking.look(run, store, kafka)) == [(1, 0, 10, 14, 4)]
+
+
+def test_where_nothing_can_be_missing_the_driver_s_lines_are_not_read(
+    run, store, written, kafka, monkeypatch
+):
+    """They may be many, and a look comes every few seconds."""
+    commit(run, written, {0: 10, 1: 10}, rows=10)
+    monkeypatch.setattr(RunDirectory, "progress", None)
+    assert looking.look(run, store, kafka) == []
+
+
 def test_each_query_is_told_of_a_topic_made_anew_once(run, store, written, kafka):
     slow = Written(store_path(store, "slow"))
     commit(run, written, {0: 10, 1: 10}, rows=10)
