@@ -12,7 +12,6 @@ from typing import Any
 from streamctl.checkpoint.formats import log
 from streamctl.checkpoint.formats.model import CommitEntry, OffsetsEntry
 from streamctl.checkpoint.formats.operator import OperatorMetadata
-from streamctl.checkpoint.formats.rows import read_lineage
 from streamctl.checkpoint.report.model import (
     FileKind,
     InspectReport,
@@ -25,7 +24,6 @@ from streamctl.checkpoint.report.model import (
 )
 from streamctl.checkpoint.tree import layout
 from streamctl.checkpoint.tree.files import Entry, Files
-from streamctl.checkpoint.tree.keys import count_keys
 from streamctl.checkpoint.tree.reader import Checkpoint, again
 from streamctl.checkpoint.tree.start import plan_start
 from streamctl.checkpoint.tree.state import (
@@ -293,6 +291,8 @@ def _partition(
     can = versions[store.path]
     count = None
     if state and version:
+        from streamctl.checkpoint.tree.keys import count_keys
+
         try:
             found = _chain(files, store, commit, version)
             count = None if isinstance(found, Broken) else count_keys(files, store, found)
@@ -319,6 +319,8 @@ def _chain(files: Files, store: Store, commit: CommitEntry | None, version: int)
     name = f"{version}_{unique_id}.changelog"
     if name not in store.names:
         return chain_by_lineage(store, version, unique_id, ())
+    from streamctl.checkpoint.formats.rows import read_lineage
+
     with files.open(layout.join(store.path, name)) as stream:
         return chain_by_lineage(store, version, unique_id, read_lineage(stream, name=name))
 

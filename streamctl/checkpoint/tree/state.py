@@ -7,13 +7,15 @@ Version = batch id + 1: batch N loads version N and writes N+1.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from streamctl.checkpoint.formats.model import CommitEntry
 from streamctl.checkpoint.formats.operator import OperatorMetadata, parse_operator_metadata
-from streamctl.checkpoint.formats.rows import LineageItem
 from streamctl.checkpoint.tree import layout
 from streamctl.checkpoint.tree.files import Entry, Files
+
+if TYPE_CHECKING:
+    from streamctl.checkpoint.formats.rows import LineageItem
 
 HDFS = "HDFSBackedStateStoreProvider"
 ROCKSDB = "RocksDBStateStoreProvider"
@@ -237,7 +239,7 @@ def _missing(store: Store, version: int, number: int, *, has_base: bool) -> Brok
 
 
 def chain_by_lineage(
-    store: Store, version: int, unique_id: str, lineage: Iterable[LineageItem]
+    store: Store, version: int, unique_id: str, lineage: "Iterable[LineageItem]"
 ) -> Chain | Broken:
     """The files that Spark reads to load a version with format 2.
 
