@@ -8,6 +8,7 @@
 | `status.json` | supervisor | desired and observed state |
 | `stop.json` | CLI | the request to stop |
 | `breaker.json` | supervisor | the circuit breaker |
+| `backup.json` | supervisor | how the last scheduled backup went |
 | `breaker-request.json` | CLI | what an operator wants of it |
 | `failure.json` | driver, else supervisor | why the last attempt ended |
 | `losses.jsonl` | supervisor | ranges of records that were passed over unread |
@@ -39,7 +40,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from streamctl.errors import Malformed
-from streamctl.reports import as_json
+from streamctl.reports import Verdict, as_json
 from streamctl.resilience.breaker import BreakerState, Circuit
 
 T = TypeVar("T")
@@ -168,6 +169,23 @@ class BreakerRequest:
     who: str
     why: str
     wanted: Circuit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackupState:
+    """How the last scheduled backup went.
+
+    Attributes:
+        at: when it was begun.
+        good_at: when the last good one was; None for never.
+        problem: why it failed; empty when it did not.
+    """
+
+    at: datetime
+    verdict: Verdict
+    id: str
+    good_at: datetime | None
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -310,7 +328,14 @@ class RunDirectory:
 
     def write(
         self,
-        value: Launch | StopRequest | Status | Failure | BreakerState | BreakerRequest | Seen,
+        value: Launch
+        | StopRequest
+        | Status
+        | Failure
+        | BreakerState
+        | BreakerRequest
+        | BackupState
+        | Seen,
     ) -> None:
         """Replace the file of this kind."""
         replace_file(self.path / _FILES[type(value)], json.dumps(as_json(value), indent=1) + "\n")
@@ -389,6 +414,7 @@ _FILES: dict[type, str] = {
     Failure: "failure.json",
     BreakerState: "breaker.json",
     BreakerRequest: "breaker-request.json",
+    BackupState: "backup.json",
     Seen: "seen.json",
 }
 

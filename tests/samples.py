@@ -64,6 +64,7 @@ def status(**changes: Any) -> StatusReport:
         generation="0001",
         checkpoint_location="/c",
         master="local[*]",
+        backup=None,
         breaker=closed(NOW),
         url="http://127.0.0.1:1/",
         queries=[QueryStatus(name="windows", committed_batch_id=9, rejected_rows={"bad": 3})],

@@ -23,7 +23,7 @@ from streamctl.chaos.stage import Stage
 from streamctl.chaos.subject import Subject
 from streamctl.chaos.verbs import job
 from streamctl.chaos.watch import Watch, batches
-from streamctl.errors import DeadlinePassed
+from streamctl.errors import DeadlinePassed, NotFound
 from streamctl.reports import Event, OnEvent, Verdict, as_json, ignore, iso
 from streamctl.rundir import replace_file
 
@@ -152,6 +152,26 @@ def run_load(
     )
     replace_file(directory / "load.json", json.dumps(as_json(report), indent=1) + "\n")
     return report
+
+
+def read_load(directory: Path) -> LoadReport:
+    """Read what a run found.
+
+    Raises:
+        NotFound: it did not come to its end.
+    """
+    try:
+        values = json.loads((directory / "load.json").read_text("utf-8"))
+    except FileNotFoundError:
+        raise NotFound(f'the load run "{directory.name}" has no figures') from None
+    return LoadReport(
+        verdict=Verdict(values["verdict"]),
+        started_at=values["started_at"],
+        sustained_rate=values["sustained_rate"],
+        directory=directory,
+        steps=[Step(**step) for step in values["steps"]],
+        recovery=Recovery(**values["recovery"]) if values["recovery"] else None,
+    )
 
 
 def search(attempt: Callable[[float], bool], *, first: float, halvings: int) -> float | None:

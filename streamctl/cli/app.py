@@ -76,6 +76,12 @@ class Root(LazyGroup):
             _RECOVER,
         ),
         Entry(
+            "migrate",
+            "migrate",
+            "Change the job's code or settings, with a backup and a way back.",
+            _RECOVER,
+        ),
+        Entry(
             "reprocess",
             "reprocess",
             "Run the job over a range again, beside the live job.",

@@ -1,5 +1,7 @@
-"""`streamctl load run`: the highest rate that the job sustains."""
+"""`streamctl load run | report`: the highest rate that the job sustains."""
 
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -7,6 +9,7 @@ import typer
 from streamctl.cli.command import Here, command
 from streamctl.cli.confirm import confirm
 from streamctl.cli.render import Facts, Line, Table, View
+from streamctl.reports import Verdict
 
 if TYPE_CHECKING:
     from streamctl.chaos.load import LoadReport
@@ -53,6 +56,18 @@ def _view(report: "LoadReport") -> View:
     return blocks
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """A report that was written."""
+
+    verdict: Verdict
+    file: Path
+
+
+def _written(report: Written) -> View:
+    return [Line(text=str(report.file))]
+
+
 def _seconds(value: float | None) -> str:
     return "" if value is None else f"{value:.2f} s"
 
@@ -75,16 +90,45 @@ def run(
 ) -> "LoadReport":
     """Try higher and higher rates on a job of its own; `--set` changes that job."""
     from streamctl.chaos.feed import Flow
-    from streamctl.chaos.load import FOLDER, run_load
+    from streamctl.chaos.load import run_load
     from streamctl.settings.sources import parse_assignments
 
     confirm("load this machine for some minutes", yes=yes)
     settings: dict[str, Any] = dict(parse_assignments(here.assignments))
     return run_load(
-        base=here.layers().root / ".streamctl" / FOLDER,
+        base=_base(here),
         flow=Flow(rate=rate, devices=devices, flaws={"all": flaws}, late_share=late),
         seconds=seconds,
         halvings=halvings,
         settings=settings,
         on_event=here.on_event,
     )
+
+
+@command(app, "report", view=_written)
+def report(
+    here: Here,
+    run_id: Annotated[
+        str, typer.Argument(help="Of a run; default: the newest.", show_default=False)
+    ] = "",
+    *,
+    to: Annotated[
+        Path | None, typer.Option("--to", help="File; default: with the run.", show_default=False)
+    ] = None,
+) -> Written:
+    """Write a load run as one HTML file, with curves: it needs no network."""
+    from streamctl.chaos.campaign import last_campaign
+    from streamctl.chaos.load import read_load
+    from streamctl.chaos.report.load_page import load_page
+    from streamctl.rundir import replace_file
+
+    directory = last_campaign(_base(here), run_id)
+    file = to or directory / "report.html"
+    replace_file(file, load_page(read_load(directory), command="streamctl load run"))
+    return Written(verdict=Verdict.OK, file=file)
+
+
+def _base(here: Here) -> Path:
+    from streamctl.chaos.load import FOLDER
+
+    return here.layers().root / ".streamctl" / FOLDER

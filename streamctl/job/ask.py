@@ -16,7 +16,7 @@ from typing import Any
 
 from streamctl.errors import DeadlinePassed, StreamctlError
 from streamctl.java import find_java
-from streamctl.job.launcher import driver_environment, kill, session_members
+from streamctl.job.launcher import driver_environment, end_members
 from streamctl.rundir import replace_file
 from streamctl.settings.model import Settings
 
@@ -71,11 +71,10 @@ def ask(
             hint="Give it more time with `--timeout`, or ask for less.",
         ) from None
     finally:
-        for pid in session_members(child.pid):
-            kill(pid)
+        end_members(child.pid)
         child.wait()
     if child.returncode:
-        raise ChildFailed(f"Spark could not answer: {reason(err)}")
+        raise ChildFailed(reason(err))
     return [json.loads(line) for line in out.splitlines() if line.startswith("{")]
 
 

@@ -145,6 +145,16 @@ def _losses(sample: Sample) -> Iterator[tuple[tuple[str, ...], float]]:
         yield (query.name,), sum(loss.query == query.name for loss in sample.status.losses)
 
 
+def _backup_failed(sample: Sample) -> float | None:
+    backup = sample.status.backup
+    return None if backup is None else float(backup.verdict is not Verdict.OK)
+
+
+def _backup_age(sample: Sample) -> float | None:
+    backup = sample.status.backup
+    return (sample.at - backup.good_at).total_seconds() if backup and backup.good_at else None
+
+
 def _retention(query: QuerySample) -> float | None:
     if query.lag and query.lag.lag_records == 0:
         return math.inf
@@ -179,6 +189,14 @@ METRICS: tuple[Metric, ...] = (
     _job_gauge(
         "streamctl_attempts_left", "", "Restarts left before the job is given up.", "",
         lambda sample: sample.status.attempts_left,
+    ),
+    _job_gauge(
+        "streamctl_backup_failed", "", "1 when the last scheduled backup failed, else 0.", "",
+        _backup_failed,
+    ),
+    _job_gauge(
+        "streamctl_backup_age_seconds", "seconds", "Since the last good scheduled backup.", _JOB,
+        _backup_age,
     ),
     _job_gauge(
         "streamctl_breaker_state", "", "Circuit breaker: 0 closed, 1 half-open, 2 open.", _JOB,

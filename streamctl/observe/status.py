@@ -15,7 +15,7 @@ from streamctl.checkpoint.tree.reader import Checkpoint
 from streamctl.errors import CheckpointNotFound, JobNotFound, StreamctlError
 from streamctl.reports import Verdict
 from streamctl.resilience.breaker import BreakerState
-from streamctl.rundir import Desired, Failure, Loss, Observed, RunDirectory, Status
+from streamctl.rundir import BackupState, Desired, Failure, Loss, Observed, RunDirectory, Status
 
 TAIL_BYTES = 256 * 1024
 """How much of `progress.jsonl` is read for the newest line of each query."""
@@ -67,6 +67,7 @@ class StatusReport:
         failure: why the last attempt ended, when it failed.
         losses: ranges that this generation has passed over unread.
         standby_pid: the driver that waits to take over, None without one.
+        backup: the last scheduled backup; None when there was none.
         breaker: the circuit breaker; None before the first start.
         url: where the supervisor answers: status page, health, metrics; empty for nowhere.
         uptime_seconds: of the run, over restarts; None when it does not run.
@@ -89,6 +90,7 @@ class StatusReport:
     generation: str
     checkpoint_location: str
     master: str
+    backup: BackupState | None
     breaker: BreakerState | None
     url: str
     queries: list[QueryStatus]
@@ -134,6 +136,7 @@ def read_status(run: RunDirectory, *, now: datetime | None = None) -> StatusRepo
         generation=status.generation,
         checkpoint_location=status.checkpoint_location,
         master=status.master,
+        backup=run.read(BackupState),
         breaker=breaker,
         url=status.url if alive else "",
         queries=[query_status(status, name, lines.get(name)) for name in query_names(status)],

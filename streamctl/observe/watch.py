@@ -139,12 +139,21 @@ class Regularly(Generic[T]):
         name: of the thread.
         look: what to call.
         every_seconds: the shortest time between two calls.
+        first_after_seconds: how long to wait before the first one.
 
     Attributes:
         found: the newest answer. A failure replaces an answer: what is old is not known.
     """
 
-    def __init__(self, name: str, look: Callable[[], T], *, every_seconds: float) -> None:
+    def __init__(
+        self,
+        name: str,
+        look: Callable[[], T],
+        *,
+        every_seconds: float,
+        first_after_seconds: float = 0.0,
+    ) -> None:
+        self._first_after = first_after_seconds
         self.found: Found[T] = Found()
         self._look = look
         self._every = every_seconds
@@ -160,6 +169,7 @@ class Regularly(Generic[T]):
         self._end.set()
 
     def _run(self) -> None:
+        self._end.wait(self._first_after)
         while not self._end.is_set():
             began = time.monotonic()
             try:

@@ -11,22 +11,20 @@ from streamctl.checkpoint.backup.generation import restore_generation
 from streamctl.checkpoint.backup.repository import Repository
 from streamctl.checkpoint.backup.take import default_location
 from streamctl.checkpoint.change import apply as changes
-from streamctl.checkpoint.change.area import Area, area_of, held, target
+from streamctl.checkpoint.change.area import area_of, held, target
 from streamctl.checkpoint.change.plan import Plan, require
 from streamctl.checkpoint.change.rewind import plan_rewind
-from streamctl.checkpoint.change.rotate import plan_rotate
-from streamctl.checkpoint.location import generations
-from streamctl.checkpoint.tree.files import local_path
 from streamctl.errors import PartlyDone, StreamctlError
+from streamctl.lifecycle.carrying import plan_carrying
+from streamctl.lifecycle.first_batches import is_working, watch_first_batches
 from streamctl.lifecycle.start import StartReport, start
 from streamctl.observe.status import StatusReport, read_status
 from streamctl.recover.evidence import Evidence, look
 from streamctl.recover.propose import Proposal, Remedy, propose
 from streamctl.reports import Event, OnEvent, Verdict, ignore
-from streamctl.rundir import Observed, RunDirectory, Status
+from streamctl.rundir import RunDirectory
 from streamctl.settings.model import Settings
 
-_LOOK_SECONDS = 0.5
 _WHY = "recover"
 
 
@@ -113,7 +111,7 @@ def recover(
             hint=f"{error.hint} `{undo[0]}` brings the checkpoint back.".strip(),
         ) from error
     began = time.monotonic()
-    status = _watch(job.run, seconds=watch_seconds, on_event=on_event)
+    status = watch_first_batches(job.run, seconds=watch_seconds, on_event=on_event)
     works = is_working(status)
     return _report(
         Outcome.RECOVERED if works else Outcome.FAILED,
@@ -165,7 +163,7 @@ def _apply(job: Job, evidence: Evidence, proposal: Proposal, *, on_event: OnEven
     if remedy is Remedy.REWIND:
         plans = [_rewind(settings, query, batch) for query, batch in proposal.rewinds.items()]
     elif remedy is Remedy.ROTATE:
-        plans = [lambda: _rotate(settings, area)]
+        plans = [lambda: plan_carrying(settings, area, why=_WHY)]
     undo: list[str] = []
     for make in plans:
         with held(area, _WHY) as holding:
@@ -185,25 +183,6 @@ def _rewind(settings: Settings, query: str, batch_id: int) -> Callable[[], Plan]
     return make
 
 
-def _rotate(settings: Settings, area: Area) -> Plan:
-    """The offsets are carried, so the topics are those that the generation began with."""
-    current = generations.current(area.store)
-    base = (current.output_location if current else "") or settings.output.location
-    name = current.name if current else ""
-    queries = generations.queries(area.store, name) if name else []
-    sinks = {query: local_path(generations.base(base, f"{name}/{query}")) for query in queries}
-    return plan_rotate(
-        area,
-        job=settings.job.entry,
-        starting=None,
-        topic_ids=current.topic_ids if current else {},
-        sinks={query: path for query, path in sinks.items() if path is not None},
-        kafka=None,
-        why=_WHY,
-        now=datetime.now(UTC),
-    )
-
-
 def _restore(settings: Settings, backup: str, *, on_event: OnEvent) -> None:
     place = settings.backup.location or default_location(settings.checkpoint.location)
     repository = Repository.open(place)
@@ -217,28 +196,3 @@ def _restore(settings: Settings, backup: str, *, on_event: OnEvent) -> None:
         now=datetime.now(UTC),
         on_event=on_event,
     )
-
-
-def _watch(run: RunDirectory, *, seconds: float, on_event: OnEvent) -> StatusReport:
-    """Look until each query has committed one more batch or has nothing to read, or time is up.
-
-    One more: the first may only have been the planned one, run again.
-    """
-    on_event(Event(message="watching the first batches"))
-    status = read_status(run)
-    first = {query.name: query.committed_batch_id for query in status.queries}
-    until = time.monotonic() + seconds
-    while time.monotonic() < until and is_working(status):
-        known = run.read(Status)
-        idle = known.idle_queries if known else []
-        moved = {q.name for q in status.queries if q.committed_batch_id != first.get(q.name)}
-        if moved.union(idle) >= set(first):
-            break
-        time.sleep(_LOOK_SECONDS)
-        status = read_status(run)
-    return status
-
-
-def is_working(status: StatusReport) -> bool:
-    """Whether the job runs since it was started, at the first attempt."""
-    return status.observed is Observed.RUNNING and status.restarts == 0

@@ -102,6 +102,17 @@ class BackupSettings(Section):
 
     location: str = Field("", description="path or URL; default: beside the checkpoint")
     at_least: PositiveInt = Field(2, description="so many stay, whatever a policy says")
+    every_minutes: NonNegativeFloat = Field(
+        0, description="take, verify and prune so often while the job runs; 0: never"
+    )
+    read_data: bool = Field(True, description="read every byte of a scheduled backup back")
+    keep_last: Annotated[int, Field(ge=0)] = Field(
+        24, description="scheduled: the newest that stay"
+    )
+    keep_hourly: Annotated[int, Field(ge=0)] = Field(48, description="scheduled: one an hour")
+    keep_daily: Annotated[int, Field(ge=0)] = Field(14, description="scheduled: one a day")
+    keep_weekly: Annotated[int, Field(ge=0)] = Field(8, description="scheduled: one a week")
+    keep_within_days: NonNegativeFloat = Field(0, description="scheduled: all that are younger")
 
 
 class OutputSettings(Section):

@@ -81,15 +81,19 @@ class Attempts:
         )
         self._run.write(launch)
 
-    def spawn(self, *, standby: bool = False) -> Driver:
+    def spawn(self, *, standby: bool = False, directory: Path | None = None) -> Driver:
         """Start a driver; one in standby brings its Spark session up and waits.
+
+        Args:
+            standby: whether it waits.
+            directory: its working directory; default: this process's.
 
         Raises:
             StreamctlError: there is no Java.
         """
         return Driver(
             driver_command(self._run.path, standby=standby),
-            directory=Path.cwd(),
+            directory=directory or Path.cwd(),
             environ=driver_environment(os.environ, java_home=find_java().home),
             nice=self._settings.supervise.nice,
         )

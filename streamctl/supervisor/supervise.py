@@ -27,6 +27,7 @@ from streamctl.rundir import (
 from streamctl.settings.model import Settings
 from streamctl.supervisor import losses
 from streamctl.supervisor.attempt import Attempts
+from streamctl.supervisor.backups import ScheduledBackups
 from streamctl.supervisor.circuit import CircuitBreaker
 from streamctl.supervisor.holding import Holding
 from streamctl.supervisor.limits import DiskFloor
@@ -73,6 +74,7 @@ class Supervisor:
         self._circuit = CircuitBreaker(run, settings.breaker, tell=self._log.event)
         self._tail = ProgressTail(run.progress_file, on_batch=self._circuit.take)
         self._opened_deadline = 0.0
+        self._backups = ScheduledBackups(run, settings, tell=self._log.event)
         self._floor = DiskFloor(settings)
         self._full = ""
         self._signal: str | None = None
@@ -109,6 +111,7 @@ class Supervisor:
             store = Store.open(self._settings.checkpoint.location)
             self._holding = Holding(store, self._settings, self._log)
             self._holding.take(self._status.run_id)
+            self._backups.start()
             if self._settings.observe.enabled:
                 self._observing.start()
             try:
@@ -125,6 +128,7 @@ class Supervisor:
         level = "ERROR" if end.observed is Observed.FAILED else "INFO"
         self._log.event(level, f"ended: {end.why}", run_id=self._status.run_id)
         self._publish(observed=end.observed, driver_pid=None)
+        self._backups.end()
         self._end_observing()
         self._log.close()
         if self._status.interrupted:

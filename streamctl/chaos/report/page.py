@@ -1,16 +1,12 @@
 """The page: verdict first, then the table, then each experiment with its plots and invariants."""
 
-import platform
-import sys
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 from html import escape
 
-from streamctl import __version__
 from streamctl.chaos.evidence import Evidence
 from streamctl.chaos.report.plot import Plot, Point, draw
+from streamctl.chaos.report.skeleton import document, surroundings, table
 from streamctl.chaos.verdict import CLOSING, WORDS, Counts, Judgement
-from streamctl.jars import KAFKA_VERSION, spark_version
 from streamctl.reports import Verdict, worst
 
 _BIN_SECONDS = 2.0
@@ -29,25 +25,19 @@ def page(trials: Sequence[Trial], *, title: str, command: str) -> str:
     """
     verdict = worst(judgement.verdict for _, judgement in trials) if trials else Verdict.UNKNOWN
     body = [
-        f"<h1>{escape(title)}</h1>",
         f'<p class="closing {verdict}">{CLOSING[verdict]}</p>',
         _summary(trials),
         *(_trial(number, *trial) for number, trial in enumerate(trials)),
-        _surroundings(command),
+        surroundings(command),
     ]
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)}</title><style>{STYLE}</style></head>"
-        f"<body><main>{''.join(body)}</main></body></html>\n"
-    )
+    return document(title, body)
 
 
 def _summary(trials: Sequence[Trial]) -> str:
     heads = ("experiment", "verdict", "noticed", "first commit", "caught up",
              "records", "lost", "doubled")  # fmt: skip
     rows = [_row(f"t{number}", judgement) for number, (_, judgement) in enumerate(trials)]
-    return _table(heads, rows)
+    return table(heads, rows)
 
 
 def _row(anchor: str, judgement: Judgement) -> list[str]:
@@ -78,7 +68,7 @@ def _trial(number: int, evidence: Evidence, judgement: Judgement) -> str:
             *(f"<figure>{draw(plot)}</figure>" for plot in plots(evidence)),
             LEGEND if evidence.began is not None else "",
             _counts(judgement.counts),
-            _table(("invariant", "verdict", "what was seen"), invariants),
+            table(("invariant", "verdict", "what was seen"), invariants),
             f"<ul>{examples}</ul>" if examples else "",
             "</section>",
         ]
@@ -132,30 +122,6 @@ def _counts(counts: Counts | None) -> str:
     return f'<dl class="counts">{items}</dl>'
 
 
-def _surroundings(command: str) -> str:
-    facts = {
-        "run again with": f"<code>{escape(command)}</code>",
-        "written": f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC",
-        "streamctl": __version__,
-        "Spark": spark_version(),
-        "Kafka": KAFKA_VERSION,
-        "Python": sys.version.split()[0],
-        "system": escape(platform.platform()),
-    }
-    rows = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in facts.items())
-    return f'<section><h2>Surroundings</h2><dl class="facts">{rows}</dl></section>'
-
-
-def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    head = "".join(f"<th>{name}</th>" for name in heads)
-    body = "".join(
-        "<tr>" + "".join(f'<td data-name="{h}">{c}</td>' for h, c in zip(heads, row, strict=True))
-        + "</tr>"
-        for row in rows
-    )  # fmt: skip
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-
-
 def _mark(verdict: Verdict) -> str:
     return f'<span class="mark {verdict}">{WORDS[verdict]}</span>'
 
@@ -168,51 +134,3 @@ LEGEND = (
     '<p class="legend"><span class="fault"></span>'
     " the fault, from the begin of its first action to the end of its last</p>"
 )
-STYLE = """
-:root { color-scheme: light dark; --ink: #1c2024; --soft: #60646c; --paper: #fcfcfd;
-  --line: #d9d9e0; --data: #0b68cb; --fault: #e5484d2e; --ok: #1a7f45; --problem: #c62a2f;
-  --unknown: #96610a; }
-@media (prefers-color-scheme: dark) { :root { --ink: #edeef0; --soft: #b0b4ba; --paper: #111113;
-  --line: #363a3f; --data: #70b8ff; --fault: #ff95923d; --ok: #3dd68c; --problem: #ff9592;
-  --unknown: #ffca16; } }
-* { box-sizing: border-box; }
-body { margin: 0; background: var(--paper); color: var(--ink);
-  font: 16px/1.5 system-ui, sans-serif; }
-main { max-width: 60rem; margin: 0 auto; padding: 1rem; }
-h1 { font-size: 1.5rem; margin: .5rem 0; }
-h2 { font-size: 1.15rem; margin: 2.5rem 0 .25rem; }
-a { color: var(--data); }
-code { font-size: .85em; overflow-wrap: anywhere; }
-.closing { font-size: 1.25rem; font-weight: 600; margin: .25rem 0 1rem; }
-.ok { color: var(--ok); } .problem { color: var(--problem); } .unknown { color: var(--unknown); }
-.mark { font-size: .8rem; font-weight: 600; border: 1px solid; border-radius: .25rem;
-  padding: 0 .35rem; white-space: nowrap; }
-table { border-collapse: collapse; width: 100%; font-size: .9rem; margin: .5rem 0; }
-th, td { text-align: left; padding: .3rem .5rem .3rem 0; border-bottom: 1px solid var(--line);
-  vertical-align: top; font-variant-numeric: tabular-nums; }
-th { color: var(--soft); font-weight: 500; }
-figure { margin: .5rem 0; }
-svg { width: 100%; height: auto; display: block; }
-svg text { fill: var(--soft); font: 11px system-ui, sans-serif; text-anchor: middle; }
-svg .title { fill: var(--ink); font-weight: 600; text-anchor: start; }
-svg .value { text-anchor: end; }
-svg .grid, svg .tick { stroke: var(--line); stroke-width: 1; }
-svg polyline { fill: none; stroke: var(--data); stroke-width: 1.6; stroke-linejoin: round; }
-svg .fault { fill: var(--fault); }
-.legend { color: var(--soft); font-size: .85rem; margin: 0; }
-.legend .fault { display: inline-block; width: 1.2em; height: .8em; background: var(--fault); }
-dl { display: grid; grid-template-columns: repeat(auto-fill, minmax(7.5rem, 1fr)); gap: .5rem; }
-dl.facts { grid-template-columns: 1fr; }
-dt { color: var(--soft); font-size: .8rem; }
-dd { margin: 0; font-variant-numeric: tabular-nums; }
-.counts dd { font-size: 1.1rem; font-weight: 600; }
-@media (max-width: 40rem) {
-  thead { display: none; }
-  tr { display: block; padding: .4rem 0; border-bottom: 1px solid var(--line); }
-  td { display: flex; gap: .75rem; border: 0; padding: .1rem 0; }
-  td:empty { display: none; }
-  td::before { content: attr(data-name); color: var(--soft); flex: 0 0 7rem; }
-  svg text { font-size: 17px; }
-}
-@media print { h2 { break-after: avoid; } section { break-inside: avoid; } }
-"""

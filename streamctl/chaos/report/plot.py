@@ -12,7 +12,7 @@ WIDTH, HEIGHT = 640.0, 150.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 62.0, 8.0, 18.0, 26.0
 _TICKS = 4
 Point = tuple[float, float | None]
-"""Seconds, and a value; None where it is not known: the line is broken there."""
+"""Seconds or another unit, and a value; None where it is not known: the line is broken there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +24,7 @@ class Plot:
         points: in order of time.
         band: begin and end of the fault, in seconds; None for none.
         steps: the value holds until the next point, instead of a straight line to it.
+        unit: of the horizontal axis.
     """
 
     title: str
@@ -31,6 +32,7 @@ class Plot:
     span: tuple[float, float]
     band: tuple[float, float] | None = None
     steps: bool = False
+    unit: str = "s"
 
 
 def draw(plot: Plot) -> str:
@@ -42,7 +44,7 @@ def draw(plot: Plot) -> str:
         f'<text class="title" x="{_LEFT:g}" y="12">{escape(plot.title)}</text>',
         *_band(plot),
         *_value_axis(top),
-        *_time_axis(plot.span),
+        *_time_axis(plot.span, plot.unit),
     ]
     if values:
         parts += (f'<polyline points="{line}"/>' for line in _lines(plot, top))
@@ -88,14 +90,14 @@ def _value_axis(top: float) -> Iterator[str]:
         yield f'<text class="value" x="{_LEFT - 6:g}" y="{y + 3.5:.1f}">{_short(value)}</text>'
 
 
-def _time_axis(span: tuple[float, float]) -> Iterator[str]:
+def _time_axis(span: tuple[float, float], unit: str) -> Iterator[str]:
     begin, end = span
     step = nice((end - begin) / 8)
     at = math.ceil(begin / step) * step
     while at <= end:
         x, y = _x(at, span), HEIGHT - _BOTTOM
         yield f'<line class="tick" x1="{x:.1f}" x2="{x:.1f}" y1="{y:g}" y2="{y + 4:g}"/>'
-        yield f'<text class="time" x="{x:.1f}" y="{y + 16:g}">{at:g} s</text>'
+        yield f'<text class="time" x="{x:.1f}" y="{y + 16:g}">{_short(at)} {unit}</text>'
         at += step
 
 

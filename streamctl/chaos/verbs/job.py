@@ -161,6 +161,13 @@ def _until(holds: Any, *, seconds: float, what: str, pause: float = 0.05) -> Non
         time.sleep(pause)
 
 
+def await_commit(subject: Subject, seconds: float = 120.0) -> None:
+    """Wait until a batch of the windows is committed that was not when asked."""
+    commits = subject.generation("checkpoint") / WINDOWS / "commits"
+    before = _newest(commits)
+    _until(lambda: _newest(commits) > before, seconds=seconds, what="no batch was committed")
+
+
 def await_end(subject: Subject, seconds: float = 60.0) -> None:
     """Wait until the job has ended by itself."""
     _until(lambda: not is_supervised(subject.run), seconds=seconds, what="the job has not ended")
@@ -173,6 +180,7 @@ VERBS = {
     "job.start": action(start),
     "job.stop": action(stop, undo="job.start"),
     "job.await_end": action(await_end),
+    "job.await_commit": action(await_commit),
     "job.start_twice": action(start_twice, undo="job.start"),
     "job.kill": action(kill),
     "job.kill_at": action(kill_at),

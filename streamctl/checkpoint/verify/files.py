@@ -150,16 +150,18 @@ def _counted_sources(logs: Logs) -> set[str]:
 def _source(logs: Logs, folder: str, names: dict[str, Entry]) -> Iterator[Finding]:
     chain = filelog.chain(names)
     first = f"{folder}/{chain.needed[0]}" if chain.needed else folder
-    data = logs.files.read(first, limit_bytes=1 << 30)
-    if _is_file_log(data) or len(chain.needed) > 1:
+    found: list[Finding] = []
+    data = attempt(
+        found, "source-log-damaged", first, lambda: logs.files.read(first, limit_bytes=1 << 30)
+    )
+    if (data is not None and _is_file_log(data)) or len(chain.needed) > 1:
         yield from _file_source(logs, folder, chain)
         return
-    found: list[Finding] = []
-    if data.startswith(b"\0"):  # Kafka's; the rate sources keep a plain text
+    if data is not None and data.startswith(b"\0"):  # Kafka's; rate sources keep a plain text
         attempt(
             found, "source-log-damaged", first, lambda: log.parse_kafka_initial(data, name=first)
         )
-    elif not data:
+    elif data == b"":
         found.append(finding("source-log-damaged", first, f'"{first}" is empty'))
     for item in found:
         # With an offset log the first offsets are only looked at when a partition is new.

@@ -151,6 +151,13 @@ RULES: tuple[Rule, ...] = (
         hint="`streamctl checkpoint prune` and `streamctl backup prune` free some.",
     ),
     Rule(
+        name="backup",
+        title="the last scheduled backup failed",
+        metric="streamctl_backup_failed",
+        at_once=True,
+        hint="`streamctl backup take` says why; `streamctl backup list` shows what there is.",
+    ),
+    Rule(
         name="restarts",
         title="the restarts are used up",
         metric="streamctl_attempts_left",

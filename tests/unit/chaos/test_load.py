@@ -1,9 +1,23 @@
 """How rates are searched, and what figures are made of."""
 
+import json
+
 import pytest
 
 from streamctl.chaos.evidence import Batch, Sample
-from streamctl.chaos.load import latencies, percentile, search, slope
+from streamctl.chaos.load import (
+    LoadReport,
+    Recovery,
+    Step,
+    latencies,
+    percentile,
+    read_load,
+    search,
+    slope,
+)
+from streamctl.chaos.report.load_page import curves, load_page
+from streamctl.errors import NotFound
+from streamctl.reports import Verdict, as_json
 
 
 @pytest.mark.parametrize(
@@ -44,3 +58,28 @@ def test_a_record_waits_at_most_from_the_begin_of_the_batch_before():
 def test_percentiles_are_of_the_nearest_rank(share, expected):
     assert percentile([4, 1, 3, 2], share) == expected
     assert percentile([], share) is None
+
+
+def step(rate: float, *, sustained: bool) -> Step:
+    return Step(
+        rate=rate, sent_rate=rate, sustained=sustained, lag_growth=0 if sustained else 900,
+        batch_p50_seconds=0.5, batch_p95_seconds=1.0, latency_p50_seconds=0.8,
+        latency_p95_seconds=None, processor_share=0.4, memory_bytes=2**29, checkpoint_bytes=2**20,
+    )  # fmt: skip
+
+
+def test_a_load_run_is_read_again_and_drawn(tmp_path):
+    report = LoadReport(
+        verdict=Verdict.OK, started_at="2026-01-01T00:00:00.000Z", sustained_rate=2000,
+        directory=tmp_path, steps=[step(2000, sustained=True), step(4000, sustained=False)],
+        recovery=Recovery(state_store="rocksdb", state_rows=1200, seconds=8.1),
+    )  # fmt: skip
+    with pytest.raises(NotFound):
+        read_load(tmp_path)
+    (tmp_path / "load.json").write_text(json.dumps(as_json(report)))
+    assert read_load(tmp_path) == report
+    html = load_page(report, command="streamctl load run")
+    assert "2,000 records/s are sustained." in html
+    assert "1,200 rows in rocksdb" in html
+    assert {plot.band for plot in curves(report)} == {(4000, 4000)}
+    assert "<script" not in html

@@ -22,7 +22,7 @@ from streamctl.observe.machine import Disk
 from streamctl.observe.sizes import Usage
 from streamctl.reports import Verdict
 from streamctl.resilience.breaker import BreakerState, Circuit
-from streamctl.rundir import Loss, LossCause, Observed, RunDirectory
+from streamctl.rundir import BackupState, Loss, LossCause, Observed, RunDirectory
 from streamctl.settings.model import AlertSettings
 from tests.harness import until
 from tests.receiver import Receiver
@@ -115,6 +115,8 @@ def test_values_are_averaged():
     assert average.add(None, at(99)) is None
 
 
+BACKUP = BackupState(at=NOW, verdict=Verdict.PROBLEM, id="", good_at=None, problem="no space")
+BACKED_UP = replace(BACKUP, verdict=Verdict.OK)
 OPEN = BreakerState(circuit=Circuit.OPEN, since=NOW, reason="too much is bad")
 LOSS = Loss(
     at=NOW,
@@ -134,6 +136,7 @@ LOSS = Loss(
 )
 BAD = {
     "failed": {"status": status(observed=Observed.FAILED)},
+    "backup": {"status": status(backup=BACKUP)},
     "breaker": {"status": status(breaker=OPEN)},
     "not_processing": {"query": {"not_processing_seconds": 9999.0}},
     "lag": {"lag": lag(10**6)},
@@ -170,7 +173,7 @@ def test_every_rule_has_its_bad_case():
 
 @pytest.mark.parametrize("name", BAD)
 def test_each_alert_opens_and_closes_once_at_a_real_receiver(name, tmp_path):
-    good, changes = {}, dict(BAD[name])
+    good, changes = {"status": status(backup=BACKED_UP)}, dict(BAD[name])
     if name == "repaired_state":
         good = {"query": {"last": repaired(tmp_path, 0)}}
         changes = {"query": {"last": repaired(tmp_path, 1)}}

@@ -8,6 +8,7 @@ import pytest
 from streamctl.checkpoint.tree.reader import Checkpoint
 from streamctl.checkpoint.verify.verify import verify
 from streamctl.errors import PartlyDone, Refused, StreamctlError
+from streamctl.lifecycle import first_batches
 from streamctl.recover import evidence as looking
 from streamctl.recover import run as recovering
 from streamctl.recover.propose import Remedy
@@ -161,5 +162,5 @@ def test_a_watch_ends_when_its_time_is_up(job, monkeypatch):
         run.write(replace(run.read(Status), idle_queries=[]))
 
     monkeypatch.setattr(recovering, "start", busy)
-    monkeypatch.setattr(recovering, "_LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(first_batches, "_LOOK_SECONDS", 0.01)
     assert again(job, seconds=0.05).outcome is Outcome.RECOVERED
