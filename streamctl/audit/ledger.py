@@ -54,11 +54,8 @@ def read_batches(cut: Cut, run: RunDirectory, generation: str) -> list[Read]:
             ends[batch_id], watermarks[batch_id] = kafka_ends(entry), entry.watermark_ms
     batches, before = [], cut.starts
     for batch_id in sorted(ends):
-        is_next = batch_id == 0 or batch_id - 1 in ends
         known = watermarks.get(batch_id - 1) if batch_id else 0
-        batches.append(
-            Read(starts=before, ends=ends[batch_id], watermark_ms=known if is_next else None)
-        )
+        batches.append(Read(starts=before, ends=ends[batch_id], watermark_ms=known))
         before = ends[batch_id]
     return batches
 

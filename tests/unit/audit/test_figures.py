@@ -122,7 +122,7 @@ TOTALS = {
 
 def test_offsets_from_the_beginning_to_the_end(tmp_path):
     found = figures_of(
-        tmp_path, totals=TOTALS, losses=[loss(0, 12, 15), loss(9, 0, 9)], tells_late=True,
+        tmp_path, totals=TOTALS, losses=[loss(0, 12, 15), loss(9, 25, 28)], tells_late=True,
         letters={("t", 0, 12): "", ("t", 0, 9): "", ("t", 0, 30): "", ("t", 1, 0): ""},
     )  # fmt: skip
     assert (found.role, found.read) == (Role.COUNTED, 30)
