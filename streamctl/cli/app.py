@@ -87,6 +87,12 @@ class Root(LazyGroup):
             "Run the job over a range again, beside the live job.",
             _RECOVER,
         ),
+        Entry(
+            "audit",
+            "audit",
+            "Account for every record: exit code 3 when one is missing.",
+            _RECOVER,
+        ),
         Entry("dlq", "dlq", "See dead letters, replay them once, and clear them away.", _RECOVER),
         Entry(
             "doctor",

@@ -112,10 +112,11 @@ def replay(
     """Send dead letters back to where they came from, each record once."""
     from streamctl.checkpoint.location.store import Store
     from streamctl.cli.confirm import confirm
-    from streamctl.dlq import replay as replaying
     from streamctl.dlq.judge import preview
     from streamctl.dlq.ledger import Ledger
     from streamctl.dlq.letters import read_letters
+    from streamctl.dlq.replay import replay as replay_letters
+    from streamctl.dlq.select import Selector
     from streamctl.supervisor.attempt import broker
 
     settings = here.settings(kafka__dead_letter_topic=topic or None)
@@ -125,7 +126,7 @@ def replay(
     with broker(settings) as kafka:
         letters = read_letters(kafka, name, wanted)
         if dry_run:
-            selector = replaying.Selector(
+            selector = Selector(
                 replayed=ledger.replayed(), to=into, most_attempts=most, limit=limit
             )
             return preview(
@@ -137,7 +138,7 @@ def replay(
                 on_event=here.on_event,
             )
         confirm(f'send dead letters of "{name}" back to {into or "their topics"}', yes=yes)
-        return replaying.replay(
+        return replay_letters(
             kafka,
             ledger,
             letters,

@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from streamctl.dlq.judge import ReplayPreview
     from streamctl.dlq.peek import PeekedLetter, PeekedLetters
     from streamctl.dlq.purge import Purged, PurgePlan
-    from streamctl.dlq.replay import ReplayReport, Selection
+    from streamctl.dlq.replay import ReplayReport
+    from streamctl.dlq.select import Selection
     from streamctl.dlq.stats import Count, StatsReport
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from streamctl.dlq.export import export
 from streamctl.dlq.letters import Letter
-from streamctl.dlq.replay import Selection, Selector
+from streamctl.dlq.select import Selection, Selector
 from streamctl.job.ask import ask_about
 from streamctl.reports import OnEvent, Verdict, ignore
 from streamctl.settings.model import Settings

@@ -11,22 +11,26 @@ What counts as arrived is what the job sees, so the look-up reads as the job rea
 `read_uncommitted`, Kafka's default, records of an aborted transaction are there as well and must
 not come again; with `read_committed` they are not there and must.
 
+Kafka marks the end of each transaction in each partition with an offset that holds no record.
+
 Any error ends the replay where it stands; the next one goes on from the ledger as after a kill.
 """
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from streamctl.dlq.ledger import Intent, Ledger, Sent
+from streamctl.dlq.ledger import Intent, Ledger
 from streamctl.dlq.letters import Letter
+from streamctl.dlq.select import Selection, Selector
+from streamctl.dlq.settle import settle
 from streamctl.errors import PartlyDone, StreamctlError
 from streamctl.kafka.client import Broker
 from streamctl.reports import Event, OnEvent, Verdict, ignore
-from streamctl.resilience.replayed import Identity, attempt_of, read_identity, replay_headers
+from streamctl.resilience.replayed import replay_headers
 
 if TYPE_CHECKING:
     from confluent_kafka import Producer
@@ -40,27 +44,6 @@ _CONFIG = {
     "partitioner": "murmur2_random",  # as Kafka's own clients choose
     "transaction.timeout.ms": 60_000,
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Selection:
-    """What a replay has to do with the letters that were wanted.
-
-    Attributes:
-        letters: read.
-        records: different ones among them.
-        replayed_before: records that were sent back earlier.
-        over_limit: records that were replayed as often as is allowed and came back each time.
-        foreign_letters: without our headers: where they came from cannot be told.
-        to_send: records that are to be sent.
-    """
-
-    letters: int = 0
-    records: int = 0
-    replayed_before: int = 0
-    over_limit: int = 0
-    foreign_letters: int = 0
-    to_send: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,55 +68,6 @@ class ReplayReport:
     recovered_records: int
     doubtful_records: int
     reasons: dict[str, int]
-
-
-@dataclass(slots=True)
-class Selector:
-    """Lets through each letter that is to be sent, and counts the others.
-
-    Args:
-        replayed: what was sent before.
-        to: the topic they go to; empty for the one that each came from.
-        most_attempts: how often one record may be replayed.
-        limit: so many at most; None for all.
-    """
-
-    replayed: set[Sent]
-    to: str
-    most_attempts: int
-    limit: int | None
-    counts: Counter[str] = field(default_factory=Counter)
-    _seen: set[Identity] = field(default_factory=set)
-
-    def select(self, letters: Iterable[Letter]) -> Iterator[Letter]:
-        """The letters to send, the first one of each record."""
-        for letter in letters:
-            if self.limit is not None and self.counts["to_send"] >= self.limit:
-                return
-            self.counts["letters"] += 1
-            what = self._judge(letter)
-            self.counts[what] += 1
-            if what == "to_send":
-                yield letter
-
-    def _judge(self, letter: Letter) -> str:
-        identity = letter.identity
-        if identity is None:
-            return "foreign_letters"
-        if identity in self._seen:
-            return "copies"
-        self._seen.add(identity)
-        if (self.to or identity.topic, identity) in self.replayed:
-            return "replayed_before"
-        return (
-            "over_limit" if attempt_of(letter.record.headers) >= self.most_attempts else "to_send"
-        )
-
-    def selection(self) -> Selection:
-        """What was counted so far."""
-        names = ("letters", "replayed_before", "over_limit", "foreign_letters", "to_send")
-        found = {name: self.counts[name] for name in names}
-        return Selection(records=len(self._seen), **found)
 
 
 def replay(
@@ -197,48 +131,6 @@ def replay(
         doubtful_records=doubtful,
         reasons=dict(reasons.most_common()),
     )
-
-
-def settle(broker: Broker, ledger: Ledger, *, isolation: str) -> tuple[int, int]:
-    """Find out what became of intents that were left over; the producer's id is taken over.
-
-    Returns:
-        How many records had been sent, and of how many it cannot be told.
-
-    Raises:
-        TopicNotFound, BrokerUnreachable: of Kafka.
-        StorageFailed, Malformed: the ledger cannot be read or written.
-    """
-    recovered = lost = 0
-    for intent in list(ledger.intents()):
-        if intent.settled:
-            continue
-        arrived, is_whole = _arrived(broker, intent, isolation=isolation)
-        missing = set(intent.letters) - arrived
-        ledger.settle(
-            intent,
-            unsent=missing if is_whole else set(),
-            doubtful=set() if is_whole else missing,
-        )
-        recovered += len(intent.letters) - len(missing)
-        lost += 0 if is_whole else len(missing)
-    return recovered, lost
-
-
-def _arrived(broker: Broker, intent: Intent, *, isolation: str) -> tuple[set[Identity], bool]:
-    """Letters that are in the target, and whether all that came since could be read."""
-    wanted, found, is_whole = set(intent.letters), set(), True
-    for topic, ends in intent.ends.items():
-        for partition, (low, high) in broker.watermarks(topic).items():
-            since = ends.get(partition, 0)
-            is_whole &= low <= since <= high
-            start = max(low, since)
-            if start >= high:
-                continue
-            records = broker.read(topic, partition, start, high, isolation=isolation)
-            identities = (read_identity(record.headers) for record in records)
-            found |= {identity for identity in identities if identity in wanted}
-    return found, is_whole
 
 
 def _chunks(letters: Iterable[Letter]) -> Iterator[list[Letter]]:

@@ -180,6 +180,7 @@ def test_each_query_is_told_of_a_topic_made_anew_once(run, store, written, kafka
     looking.look(run, store, kafka)
     kafka.ids = {"t": "id2"}
     commit(run, written, {0: 40, 1: 10}, rows=30)
+    commit(run, written, {0: 45, 1: 10}, rows=5)
     found = looking.look(run, store, kafka)
     assert [(x.query, x.partition, x.start_offset, x.end_offset) for x in found] == [
         ("q", 0, 0, 10),
