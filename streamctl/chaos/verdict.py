@@ -22,6 +22,7 @@ _DETECTED_SECONDS = 30.0
 _RECOVERED_SECONDS = 120.0
 _BLIND_SECONDS = 6.0
 """How long the status may call a job well whose driver is gone: it is looked at from outside."""
+_JUST_BEFORE_SECONDS = 6.0
 _STALE_SAMPLES = 6
 
 
@@ -173,9 +174,13 @@ def caught_up_after(evidence: Evidence) -> float | None:
 
 
 def _usual_lag(evidence: Evidence) -> float:
-    """What the job was behind at most before the fault, and what arrives in some seconds."""
+    """What the job was behind at most just before the fault, and what arrives in some seconds."""
     began = evidence.began or 0.0
-    before = [s.true_lag for s in evidence.samples if s.at < began and s.true_lag is not None]
+    before = [
+        s.true_lag
+        for s in evidence.samples
+        if began - _JUST_BEFORE_SECONDS <= s.at < began and s.true_lag is not None
+    ]
     return max(before, default=0) + 3 * evidence.rate
 
 
