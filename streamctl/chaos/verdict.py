@@ -22,6 +22,7 @@ _DETECTED_SECONDS = 30.0
 _RECOVERED_SECONDS = 120.0
 _BLIND_SECONDS = 6.0
 """How long the status may call a job well whose driver is gone: it is looked at from outside."""
+_ALARMS = ("status", "lag", "restart")
 _JUST_BEFORE_SECONDS = 6.0
 _STALE_SAMPLES = 6
 
@@ -78,7 +79,7 @@ class Judgement:
     """The verdict on one experiment.
 
     Attributes:
-        detected_by: who noticed first; empty for nobody.
+        detected_by: who noticed first, of those that were expected to; empty for nobody.
         detected_seconds: from the begin of the fault.
         first_commit_seconds: from the end of the fault to the end of the next batch.
         caught_up_seconds: from the end of the fault until the lag was as before.
@@ -106,7 +107,9 @@ class Judgement:
 def judge(evidence: Evidence) -> Judgement:
     """Judge one experiment. What could not be seen is unknown, never ok."""
     noticed = detections(evidence)
-    first = min(noticed.items(), key=lambda each: each[1]) if noticed else ("", None)
+    wanted = evidence.expects.get("detected_by") or _ALARMS
+    told = {name: seconds for name, seconds in noticed.items() if name in wanted}
+    first = min(told.items(), key=lambda each: each[1]) if told else ("", None)
     commit, caught_up = first_commit(evidence), caught_up_after(evidence)
     invariants = [check(evidence) for check in _CHECKS]
     invariants += [_detected(evidence, noticed), _recovered(evidence, commit, caught_up)]
