@@ -201,9 +201,9 @@ def _checkpoint() -> Iterator[Experiment]:
         yield _made(
             f"checkpoint-{kind.name}", f"The checkpoint is damaged: {kind.what}", "checkpoint",
             action("job.stop"), action("checkpoint.backup"),
-            action("checkpoint.damage", kind=kind.name), action("checkpoint.remedy"),
-            action("job.start"),
-            expects=_MAY_PASS, tags=(*tags, *often),
+            action("checkpoint.damage", kind=kind.name), probe("checkpoint.verify", None),
+            action("checkpoint.remedy"), action("job.start"),
+            expects=_MAY_PASS if often else {"detected_by": ["verify"]}, tags=(*tags, *often),
         )  # fmt: skip
 
 

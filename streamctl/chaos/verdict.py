@@ -4,7 +4,7 @@ What an experiment expects, beside the invariants that hold always:
 
 | name | meaning |
 |---|---|
-| `detected_by` | any of `status`, `lag`, `rejected`, `restart`; empty: need not be noticed |
+| `detected_by` | any of `status`, `lag`, `rejected`, `restart`, `verify`; empty: need not |
 | `detected_within_seconds` | from the begin of the fault |
 | `recovered_within_seconds` | from its end to the first commit and to a lag as before |
 """
@@ -133,7 +133,8 @@ def detections(evidence: Evidence) -> dict[str, float]:
     """Who noticed the fault, and how many seconds after its begin."""
     if evidence.began is None:
         return {}
-    began, found = evidence.began, {}
+    began = evidence.began
+    found = {name: at - began for name, at in evidence.signs.items()}
     later = [sample for sample in evidence.samples if sample.at >= began]
     before = [sample for sample in evidence.samples if sample.at < began]
     limit, attempt = _usual_lag(evidence), max((s.attempt for s in before), default=1)
