@@ -4,7 +4,7 @@ What an experiment expects, beside the invariants that hold always:
 
 | name | meaning |
 |---|---|
-| `detected_by` | any of `status`, `lag`, `rejected`, `restart`; empty: need not be noticed |
+| `detected_by` | any of `status`, `lag`, `rejected`, `restart`, `verify`; empty: need not |
 | `detected_within_seconds` | from the begin of the fault |
 | `recovered_within_seconds` | from its end to the first commit and to a lag as before |
 """
@@ -22,6 +22,8 @@ _DETECTED_SECONDS = 30.0
 _RECOVERED_SECONDS = 120.0
 _BLIND_SECONDS = 6.0
 """How long the status may call a job well whose driver is gone: it is looked at from outside."""
+_ALARMS = ("status", "lag", "restart")
+_JUST_BEFORE_SECONDS = 6.0
 _STALE_SAMPLES = 6
 
 
@@ -77,7 +79,7 @@ class Judgement:
     """The verdict on one experiment.
 
     Attributes:
-        detected_by: who noticed first; empty for nobody.
+        detected_by: who noticed first, of those that were expected to; empty for nobody.
         detected_seconds: from the begin of the fault.
         first_commit_seconds: from the end of the fault to the end of the next batch.
         caught_up_seconds: from the end of the fault until the lag was as before.
@@ -105,7 +107,9 @@ class Judgement:
 def judge(evidence: Evidence) -> Judgement:
     """Judge one experiment. What could not be seen is unknown, never ok."""
     noticed = detections(evidence)
-    first = min(noticed.items(), key=lambda each: each[1]) if noticed else ("", None)
+    wanted = evidence.expects.get("detected_by") or _ALARMS
+    told = {name: seconds for name, seconds in noticed.items() if name in wanted}
+    first = min(told.items(), key=lambda each: each[1]) if told else ("", None)
     commit, caught_up = first_commit(evidence), caught_up_after(evidence)
     invariants = [check(evidence) for check in _CHECKS]
     invariants += [_detected(evidence, noticed), _recovered(evidence, commit, caught_up)]
@@ -129,7 +133,8 @@ def detections(evidence: Evidence) -> dict[str, float]:
     """Who noticed the fault, and how many seconds after its begin."""
     if evidence.began is None:
         return {}
-    began, found = evidence.began, {}
+    began = evidence.began
+    found = {name: at - began for name, at in evidence.signs.items()}
     later = [sample for sample in evidence.samples if sample.at >= began]
     before = [sample for sample in evidence.samples if sample.at < began]
     limit, attempt = _usual_lag(evidence), max((s.attempt for s in before), default=1)
@@ -173,9 +178,13 @@ def caught_up_after(evidence: Evidence) -> float | None:
 
 
 def _usual_lag(evidence: Evidence) -> float:
-    """What the job was behind at most before the fault, and what arrives in some seconds."""
+    """What the job was behind at most just before the fault, and what arrives in some seconds."""
     began = evidence.began or 0.0
-    before = [s.true_lag for s in evidence.samples if s.at < began and s.true_lag is not None]
+    before = [
+        s.true_lag
+        for s in evidence.samples
+        if began - _JUST_BEFORE_SECONDS <= s.at < began and s.true_lag is not None
+    ]
     return max(before, default=0) + 3 * evidence.rate
 
 

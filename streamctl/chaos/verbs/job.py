@@ -22,6 +22,16 @@ def status(subject: Subject) -> str:
     return str(read_status(subject.run).verdict)
 
 
+def commits(subject: Subject, batches: int = 1, seconds: float = 30.0) -> bool:
+    """Whether the windows' query commits so many more batches in time."""
+    try:
+        for _ in range(batches):
+            await_commit(subject, seconds)
+    except DeadlinePassed:
+        return False
+    return True
+
+
 def lag(subject: Subject) -> int:
     """Records that the job is behind."""
     return subject.true_lag()
@@ -139,7 +149,10 @@ PHASES = {
 
 
 def _newest(folder: Path) -> int:
-    return max(layout.batch_ids(entry.name for entry in os.scandir(folder)), default=-1)
+    try:
+        return max(layout.batch_ids(entry.name for entry in os.scandir(folder)), default=-1)
+    except FileNotFoundError:
+        return -1
 
 
 def _signal(subject: Subject, what: signal.Signals) -> None:
@@ -176,6 +189,7 @@ def await_end(subject: Subject, seconds: float = 60.0) -> None:
 VERBS = {
     "job.status": probe(status),
     "job.lag": probe(lag),
+    "job.commits": probe(commits),
     "job.refuses_to_start": probe(refuses_to_start),
     "job.start": action(start),
     "job.stop": action(stop, undo="job.start"),
