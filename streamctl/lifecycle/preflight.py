@@ -162,7 +162,8 @@ def _judge(
     settings: Settings,
 ) -> QueryPreflight:
     """Compare one query's checkpoint with what its new code wrote into the scratch one."""
-    held = replace(held, window_ms=frozenset(said["state_window_ms"]))
+    seen = said["state_window_ms"]
+    held = replace(held, window_ms=None if seen is None else frozenset(seen))
     demanded = Demanded(
         spark_version=said["spark_version"],
         sources=tuple(_source(source, settings) for source in planned.sources),
