@@ -63,7 +63,8 @@ class PreflightReport:
     Attributes:
         verdict: ok when all is allowed, or risky and accepted; unknown when a thing is not known.
         job: the entry that was planned.
-        without_checkpoint: queries of the code that begin anew.
+        without_checkpoint: queries of the code that begin anew; where one checkpoint was asked
+            about, none is told.
     """
 
     verdict: Verdict
@@ -126,7 +127,9 @@ def preflight(
             )
             for name, said in zip(held, answers, strict=True)
         )
-    return _report(found, answers, settings, accept_risky=accept_risky, whole=not query)
+    alone = any(checkpoint.location == location for checkpoint in checkpoints.values())
+    whole = not query and not alone
+    return _report(found, answers, settings, accept_risky=accept_risky, whole=whole)
 
 
 def _format_version(held: Mapping[str, Held]) -> int | None:
