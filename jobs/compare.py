@@ -17,9 +17,8 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 from pyspark.sql.types import DoubleType, FloatType
 
-from jobs.entry import load_job, options_of
-from jobs.job import Context, Kafka, Query
-from jobs.session import question_session
+from jobs.job import Kafka, Query
+from jobs.question import open_session, queries_on, read_settings
 from jobs.warm_up import made_up_records
 from streamctl.settings.model import Settings
 
@@ -35,8 +34,8 @@ def main() -> None:
     parser.add_argument("other")
     parser.add_argument("--samples", type=int, default=5)
     arguments = parser.parse_args()
-    settings = Settings.model_validate_json(arguments.settings.read_text(encoding="utf-8"))
-    spark = question_session(settings)
+    settings = read_settings(arguments.settings)
+    spark = open_session(settings)
     try:
         for query in _queries(spark, settings):
             one, other = f"{arguments.one}/{query.name}", f"{arguments.other}/{query.name}"
@@ -53,14 +52,7 @@ def main() -> None:
 
 
 def _queries(spark: SparkSession, settings: Settings) -> list[Query]:
-    job = load_job(settings.job.entry)
-    context = Context(
-        stream=settings.stream,
-        dead_letter_topic=settings.kafka.dead_letters,
-        run_id="",
-        options=options_of(job, settings.job.options),
-    )
-    made = job.queries(made_up_records(spark), context)
+    made = queries_on(made_up_records(spark), settings)
     return [query for query in made if not isinstance(query.sink, Kafka)]
 
 

@@ -23,7 +23,7 @@ from pyspark.sql import functions as F  # noqa: N812
 
 from jobs.entry import load_job, options_of
 from jobs.job import Context, Query
-from jobs.session import question_session
+from jobs.question import open_session
 from jobs.warm_up import made_up_records, rehearse
 from streamctl.errors import NotFound
 from streamctl.settings.model import Settings
@@ -40,7 +40,7 @@ def main() -> None:
     parser.add_argument("request", type=Path)
     request = json.loads(parser.parse_args().request.read_text(encoding="utf-8"))
     settings = Settings.model_validate(request["settings"])
-    spark = question_session(
+    spark = open_session(
         settings, jars=request["jars"], state_format_version=request["state_format_version"]
     )
     try:

@@ -11,7 +11,7 @@ import os
 import shlex
 import signal
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,6 +62,12 @@ class Session:
             except subprocess.TimeoutExpired:
                 self.jvm.kill()
                 self.jvm.wait()
+
+    def heap(self) -> dict[str, int]:
+        """What the JVM's heap holds and may hold, in bytes: `java.lang.Runtime`."""
+        runtime = self.gateway.jvm.java.lang.Runtime.getRuntime()
+        used = runtime.totalMemory() - runtime.freeMemory()
+        return {"heap_bytes": used, "heap_max_bytes": runtime.maxMemory()}
 
 
 def start_session(*, settings: Settings, launch: Launch, directory: RunDirectory) -> Session:
@@ -135,32 +141,6 @@ def session_options(settings: Settings, launch: Launch) -> dict[str, str]:
     at_launch = {"spark.driver.extraJavaOptions", "spark.driver.extraClassPath"}
     given = {k: resolve(v) for k, v in spark.options.items() if k not in at_launch}
     return options | given
-
-
-def question_session(
-    settings: Settings, *, jars: Sequence[str] = (), state_format_version: int | None = None
-) -> SparkSession:
-    """A quiet session in this process and its own JVM, for a question beside the run.
-
-    Raises:
-        SettingsInvalid: a secret cannot be resolved.
-    """
-    launch = Launch(
-        run_id="",
-        attempt=1,
-        generation="",
-        checkpoint_base="",
-        output_base="",
-        starting_offsets="",
-        state_format_version=state_format_version,
-    )
-    builder = SparkSession.builder.config("spark.log.level", "ERROR")
-    options = session_options(settings, launch) | {"spark.master": "local[*]"}
-    if jars:
-        options["spark.jars"] = ",".join(jars)
-    for name, value in options.items():
-        builder = builder.config(name, value)
-    return builder.getOrCreate()
 
 
 def set_state_format(spark: SparkSession, launch: Launch) -> None:

@@ -19,7 +19,7 @@ from typing import Any
 from streamctl.kafka.client import Broker
 from streamctl.rundir import Observed
 from streamctl.sandbox import lifecycle as sandbox
-from tests import accounting, drains, rewinds, sinks
+from tests import accounting, drains, rewinds, sinks, trials
 from tests.harness import Project, until
 from tests.unit.change import test_faults
 
@@ -160,6 +160,8 @@ def kills(ground: Field, *, count: int, chance: random.Random) -> Result:
 
 CAMPAIGNS = {"stops": stops, "kills": kills}
 ALONE = {
+    "aimed": trials.aimed,
+    "planted": trials.planted,
     "rewinds": rewinds.campaign,
     "sinks": sinks.campaign,
     "drains": drains.campaign,

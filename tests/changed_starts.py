@@ -14,7 +14,8 @@ from pathlib import Path
 from jobs import sinks
 from jobs.entry import load_job
 from jobs.job import Context
-from jobs.session import question_session, session_options
+from jobs.question import open_session
+from jobs.session import session_options
 from jobs.source import read_records
 from streamctl.rundir import Launch
 from streamctl.settings.model import Settings
@@ -27,7 +28,7 @@ def main() -> None:
     request = json.loads(Path(sys.argv[1]).read_text())
     settings = Settings.model_validate(request["settings"])
     place = Path(request["checkpoint"])
-    spark = question_session(settings, jars=request["jars"])
+    spark = open_session(settings, jars=request["jars"])
     try:
         said = run(spark, settings, place)
         assert not said, said

@@ -7,10 +7,10 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from streamctl.chaos import damage
 from streamctl.checkpoint.tree.reader import Checkpoint
 from streamctl.checkpoint.verify.kinds import Effect
 from streamctl.checkpoint.verify.verify import Level, VerifyReport, verify
-from tests import damage
 from tests.goldens import made_at, pristine, relocate
 
 SPARK = "4.2.0"

@@ -3,7 +3,7 @@
 import random
 from pathlib import Path
 
-from tests import damage
+from streamctl.chaos import damage
 
 _OPERATIONS = ("delete", "delete", "empty", "cut", "flip", "flip", "garbage", "append", "directory")
 

@@ -15,7 +15,9 @@ from scripts.benchmarks import (
     checkpoint_inspect,
     cli,
     lag,
+    observer,
     produce,
+    proxy,
     recovery,
     reprocess,
     start,
@@ -34,7 +36,9 @@ BENCHMARKS = {
     "cli": cli.run,
     "inspect": checkpoint_inspect.run,
     "lag": lag.run,
+    "observer": observer.run,
     "backup": backup.run,
+    "proxy": proxy.run,
 }
 
 

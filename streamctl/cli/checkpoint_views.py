@@ -1,11 +1,11 @@
 """How reports on checkpoints are drawn. JSON is derived from the dataclasses, not from here."""
 
 import json
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from streamctl.cli.render import Facts, Line, Table, View
+from streamctl.cli.sparkline import sparkline
 from streamctl.reports import iso
 
 if TYPE_CHECKING:
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from streamctl.checkpoint.verify.seal import SealReport
     from streamctl.checkpoint.verify.verify import VerifyReport
 
-_BARS = "▁▂▃▄▅▆▇█"
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
@@ -169,14 +168,6 @@ def _batch(row: "BatchRow") -> tuple[object, ...]:
         _span(row.duration_seconds),
         _span(row.since_previous_seconds),
     )
-
-
-def sparkline(values: Sequence[float]) -> str:
-    """A bar for each value, the greatest the tallest."""
-    top = max(values, default=0.0)
-    if top <= 0:
-        return _BARS[0] * len(values)
-    return "".join(_BARS[min(7, max(0, round(value / top * 7)))] for value in values)
 
 
 def verify_view(report: "VerifyReport") -> View:

@@ -9,6 +9,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from typing import Any
 from streamctl.errors import DeadlinePassed, StreamctlError
 from streamctl.java import find_java
 from streamctl.job.launcher import driver_environment, end_members
+from streamctl.rundir import replace_file
+from streamctl.settings.model import Settings
 
 _RAISED = re.compile(
     r"^(?:: |Caused by: )?(?:[\w$]+\.)*([\w$]+(?:Error|Exception): .+)$", re.MULTILINE
@@ -73,6 +76,39 @@ def ask(
     if child.returncode:
         raise ChildFailed(reason(err))
     return [json.loads(line) for line in out.splitlines() if line.startswith("{")]
+
+
+def ask_about(
+    module: str,
+    settings: Settings,
+    arguments: Sequence[str],
+    *,
+    project: Path,
+    timeout_seconds: float,
+    hint: str,
+) -> list[Any]:
+    """Ask about a job: the module's first argument is a file with its settings.
+
+    Args:
+        module: as for `ask`.
+        settings: of the job.
+        arguments: those that follow.
+        project: as for `ask`.
+        timeout_seconds: as for `ask`.
+        hint: what to look at when it fails.
+
+    Raises:
+        JavaNotFound, DeadlinePassed, ChildFailed: as `ask`.
+    """
+    with tempfile.TemporaryDirectory(prefix="streamctl-ask-") as scratch:
+        file = Path(scratch) / "settings.json"
+        replace_file(file, settings.model_dump_json())
+        try:
+            return ask(
+                module, [str(file), *arguments], project=project, timeout_seconds=timeout_seconds
+            )
+        except ChildFailed as error:
+            raise ChildFailed(error.message, hint=hint) from error
 
 
 def reason(text: str) -> str:

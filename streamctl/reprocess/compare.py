@@ -7,11 +7,10 @@ from typing import Any
 
 from streamctl.checkpoint.location import generations
 from streamctl.checkpoint.location.generations import Generation
-from streamctl.errors import NotFound, StreamctlError
-from streamctl.job.ask import ChildFailed, ask
+from streamctl.errors import NotFound
+from streamctl.job.ask import ask_about
 from streamctl.reports import Verdict, worst
 from streamctl.reprocess.places import Places
-from streamctl.rundir import replace_file
 from streamctl.settings.model import Settings
 
 _PATIENCE_SECONDS = 6 * 3600.0
@@ -80,7 +79,7 @@ def compare(
 
     Raises:
         NotFound: nothing was reprocessed, or the job never ran.
-        StreamctlError: Spark could not read one of the outputs.
+        ChildFailed: Spark could not read one of the outputs.
     """
     other = places.one(generation)
     live = generations.current(places.store)
@@ -105,23 +104,14 @@ def _output(settings: Settings, generation: Generation) -> str:
 
 
 def _ask(settings: Settings, bases: list[str], *, samples: int, project: Path) -> list[Any]:
-    import tempfile
-
-    with tempfile.TemporaryDirectory(prefix="streamctl-compare-") as scratch:
-        file = Path(scratch) / "settings.json"
-        replace_file(file, settings.model_dump_json())
-        try:
-            return ask(
-                "jobs.compare",
-                [str(file), *bases, "--samples", str(samples)],
-                project=project,
-                timeout_seconds=_PATIENCE_SECONDS,
-            )
-        except ChildFailed as error:
-            raise StreamctlError(
-                f"the outputs could not be compared: {error.message}",
-                hint=f'Look whether both are there: "{bases[0]}", "{bases[1]}".',
-            ) from error
+    return ask_about(
+        "jobs.compare",
+        settings,
+        [*bases, "--samples", str(samples)],
+        project=project,
+        timeout_seconds=_PATIENCE_SECONDS,
+        hint=f'Look whether both outputs are there: "{bases[0]}", "{bases[1]}".',
+    )
 
 
 def _parse(fields: dict[str, Any]) -> QueryComparison:

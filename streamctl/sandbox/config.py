@@ -4,6 +4,7 @@ Source: Kafka's `KRaftConfigs`, `SocketServerConfigs`, `ServerLogConfigs`.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 HOST = "127.0.0.1"
@@ -42,8 +43,26 @@ _DEFAULTS = {
 }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Behind:
+    """A listener behind a proxy.
+
+    Attributes:
+        port: the broker's own, to which the proxy leads.
+        proxy_port: the proxy's, which the broker tells its clients.
+    """
+
+    port: int
+    proxy_port: int
+
+
 def server_properties(
-    *, data: Path, port: int, controller_port: int, overrides: Mapping[str, str]
+    *,
+    data: Path,
+    port: int,
+    controller_port: int,
+    overrides: Mapping[str, str],
+    behind: Behind | None = None,
 ) -> str:
     """Write the settings of a node that is broker and controller in one.
 
@@ -52,20 +71,30 @@ def server_properties(
         port: clients connect to it.
         controller_port: the node talks to itself there.
         overrides: any broker setting; they win, save over what makes the sandbox itself.
+        behind: a second listener for clients that come through a proxy: what the broker tells
+            them leads back through it, so all of their traffic passes there.
     """
+    listeners = {"BROKER": port} | ({"PROXIED": behind.port} if behind else {})
+    advertised = {"BROKER": port} | ({"PROXIED": behind.proxy_port} if behind else {})
     own = {
         "process.roles": "broker,controller",
         "node.id": "1",
         "controller.quorum.voters": f"1@{HOST}:{controller_port}",
         "controller.listener.names": "CONTROLLER",
         "inter.broker.listener.name": "BROKER",
-        "listeners": f"BROKER://{HOST}:{port},CONTROLLER://{HOST}:{controller_port}",
-        "listener.security.protocol.map": "BROKER:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "listeners": _addresses(listeners | {"CONTROLLER": controller_port}),
+        "listener.security.protocol.map": ",".join(
+            f"{name}:PLAINTEXT" for name in (*listeners, "CONTROLLER")
+        ),
         "log.dirs": str(data),
     }
-    advertised = {"advertised.listeners": f"BROKER://{HOST}:{port}"}
-    settings = {**_DEFAULTS, **advertised, **overrides, **own}
+    told = {"advertised.listeners": _addresses(advertised)}
+    settings = {**_DEFAULTS, **told, **overrides, **own}
     return "".join(f"{name}={_escape(value)}\n" for name, value in sorted(settings.items()))
+
+
+def _addresses(ports: Mapping[str, int]) -> str:
+    return ",".join(f"{name}://{HOST}:{port}" for name, port in ports.items())
 
 
 def _escape(value: str) -> str:

@@ -13,7 +13,7 @@ from streamctl.errors import StreamctlError
 from streamctl.jars import broker_jars
 from streamctl.java import find_java
 from streamctl.reports import Event, OnEvent
-from streamctl.sandbox.config import LOG4J2, server_properties
+from streamctl.sandbox.config import LOG4J2, Behind, server_properties
 from streamctl.sandbox.process import spawn
 
 _TAIL_BYTES = 64 * 1024
@@ -27,11 +27,13 @@ class Launch:
         directory: of the sandbox.
         overrides: broker settings over those of the sandbox.
         heap_mb: the JVM's largest heap.
+        behind: a second listener, for clients that come through a proxy.
     """
 
     directory: Path
     overrides: Mapping[str, str] = field(default_factory=dict)
     heap_mb: int = 512
+    behind: Behind | None = None
 
 
 def launch(wanted: Launch, *, port: int, controller_port: int, on_event: OnEvent) -> int:
@@ -51,7 +53,11 @@ def launch(wanted: Launch, *, port: int, controller_port: int, on_event: OnEvent
     log_settings.write_text(LOG4J2, "utf-8")
     settings.write_text(
         server_properties(
-            data=data, port=port, controller_port=controller_port, overrides=wanted.overrides
+            data=data,
+            port=port,
+            controller_port=controller_port,
+            overrides=wanted.overrides,
+            behind=wanted.behind,
         ),
         "utf-8",
     )

@@ -31,7 +31,7 @@ from streamctl.kafka.model import TopicReport
 from streamctl.reports import Event, OnEvent, Verdict, as_json, ignore
 from streamctl.rundir import read_file, replace_file
 from streamctl.sandbox import process
-from streamctl.sandbox.config import HOST
+from streamctl.sandbox.config import HOST, Behind
 from streamctl.sandbox.launch import Launch, last_error, launch
 from streamctl.sandbox.model import Note, SandboxReport, SandboxState
 
@@ -50,6 +50,7 @@ def up(
     topics: Mapping[str, int] | None = None,
     overrides: Mapping[str, str] | None = None,
     heap_mb: int = 512,
+    behind: Behind | None = None,
     timeout_seconds: float = 60.0,
     on_event: OnEvent = ignore,
 ) -> SandboxReport:
@@ -61,6 +62,7 @@ def up(
         topics: name -> partitions.
         overrides: broker settings, for instance `{"log.retention.check.interval.ms": "1000"}`.
         heap_mb: the JVM's largest heap.
+        behind: a second listener, for clients that come through a proxy.
         timeout_seconds: for the broker to answer, downloads not counted.
         on_event: hears of downloads and of the start.
 
@@ -83,7 +85,12 @@ def up(
         else:
             state = SandboxState.UP
             note = _start(
-                Launch(directory=directory, overrides=dict(overrides or {}), heap_mb=heap_mb),
+                Launch(
+                    directory=directory,
+                    overrides=dict(overrides or {}),
+                    heap_mb=heap_mb,
+                    behind=behind,
+                ),
                 before=note,
                 port=port,
                 on_event=on_event,
@@ -210,9 +217,9 @@ def _start(wanted: Launch, *, before: Note | None, port: int | None, on_event: O
             hint="Give another --port, or none to get a free one.",
         )
     ports = [port, None] if before is None else [port or before.port, before.controller_port]
-    chosen = [number if number and _is_free(number) else _free_port() for number in ports]
+    chosen = [number if number and _is_free(number) else free_port() for number in ports]
     while chosen[1] == chosen[0]:
-        chosen[1] = _free_port()
+        chosen[1] = free_port()
     pid = launch(wanted, port=chosen[0], controller_port=chosen[1], on_event=on_event)
     try:
         note = Note(
@@ -240,7 +247,7 @@ def _is_free(port: int) -> bool:
     return True
 
 
-def _free_port() -> int:
+def free_port() -> int:
     """Choose below the range that systems take ports of outgoing connections from.
 
     A port of that range may be taken by any client while the broker is down, even by one that

@@ -6,15 +6,18 @@ An id alone may belong to another program after a while; with the start time it 
 import os
 import signal
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 _CLOCK_SLACK_SECONDS = 1.0
+_STANDARD_ERROR = 2
 
 
 def spawn(command: Sequence[str], *, output: Path) -> int:
     """Start a program in its own session, its output appended to a file; return the process id.
 
-    It gets no Ctrl-C of the terminal and no standard input.
+    It gets no Ctrl-C of the terminal, no standard input, and no other open file: a lock that its
+    starter holds must not live on with it.
     """
     mode = os.O_WRONLY | os.O_CREAT | os.O_APPEND
     return os.posix_spawn(
@@ -26,8 +29,19 @@ def spawn(command: Sequence[str], *, output: Path) -> int:
             (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
             (os.POSIX_SPAWN_OPEN, 1, str(output), mode, 0o644),
             (os.POSIX_SPAWN_DUP2, 1, 2),
+            *((os.POSIX_SPAWN_CLOSE, number) for number in _inheritable()),
         ],
     )
+
+
+def _inheritable() -> list[int]:
+    """Open files that a child would get, beside the three standard ones."""
+    found = []
+    for name in os.listdir("/dev/fd"):  # noqa: PTH208 - numbers, not paths
+        with suppress(OSError):  # the listing's own is closed by now
+            if int(name) > _STANDARD_ERROR and os.get_inheritable(int(name)):
+                found.append(int(name))
+    return found
 
 
 def start_time(pid: int) -> float | None:

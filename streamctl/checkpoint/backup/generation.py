@@ -50,7 +50,7 @@ def restore_generation(
     manifest: Manifest,
     *,
     location: str,
-    output: str,
+    output: str | None,
     job: str,
     lease_seconds: float,
     now: datetime,
@@ -62,7 +62,7 @@ def restore_generation(
         repository: of the backup.
         manifest: of a location's backup.
         location: checkpoint location.
-        output: where generations put their output.
+        output: where generations put their output; None to begin none.
         job: entry of the job that will go on.
         lease_seconds: how long the lease holds without renewal.
         now: UTC.
@@ -106,21 +106,22 @@ def _build(
     manifest: Manifest,
     store: Store,
     made: Generation,
-    output: str,
+    output: str | None,
     *,
     on_event: OnEvent,
 ) -> list[Restored]:
     """Checkpoints and the beginnings of their outputs; nothing is left where one fails."""
     base = generations.base(local_path(store.url) or store.url, made.name)
-    sinks = generations.base(output, made.name)
+    sinks = generations.base(output, made.name) if output else ""
     try:
         queries = []
         for query in manifest.queries:
             place = f"{base}/{query.name}"
             queries.append(restore(repository, manifest, query, to=place, on_event=on_event))
-            _begin_sink(repository, query, f"{sinks}/{query.name}")
+            if sinks:
+                _begin_sink(repository, query, f"{sinks}/{query.name}")
     except (StreamctlError, OSError):
-        for path in (base, local_path(sinks)):
+        for path in (base, local_path(sinks) if sinks else None):
             shutil.rmtree(path or "", ignore_errors=True)
         raise
     return queries

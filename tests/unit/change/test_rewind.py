@@ -49,6 +49,20 @@ def test_rewind_and_undo_on_every_golden(tmp_path: Path, version: str, name: str
     assert digest(path) == before
 
 
+def test_a_damaged_planned_batch_can_be_dropped(tmp_path: Path) -> None:
+    """It cannot be read, and that is why one goes back."""
+    path = small(tmp_path / "checkpoint")
+    (path / "offsets/4").write_bytes(b"v1\n{")
+    (path / "offsets/.4.crc").unlink()
+    before = digest(path)
+    target = bare(path)
+    report = run(target.area, plan_rewind(target, 3, why="test", now=NOW))
+    assert report.facts["dropped_batches"] == 1
+    assert verify(Checkpoint.open(str(path))).verdict is Verdict.OK
+    undo(target.area, report.entry)
+    assert digest(path) == before
+
+
 PATHS = st.lists(
     st.one_of(
         st.builds("offsets/{}".format, st.integers(0, 30)),

@@ -1,5 +1,6 @@
 """What a sandbox is told, and how it reads why a broker ended."""
 
+import fcntl
 import os
 import signal
 import sys
@@ -10,7 +11,7 @@ import pytest
 
 from streamctl.errors import Busy, NotFound, Refused
 from streamctl.sandbox import lifecycle, process
-from streamctl.sandbox.config import server_properties
+from streamctl.sandbox.config import Behind, server_properties
 from streamctl.sandbox.launch import last_error
 from streamctl.sandbox.model import SandboxState
 
@@ -31,6 +32,17 @@ def test_overrides_win_but_not_over_what_makes_the_sandbox() -> None:
     assert found["listeners"] == "BROKER://127.0.0.1:1000,CONTROLLER://127.0.0.1:2000"
     assert found["auto.create.topics.enable"] == "false"
     assert found["group.initial.rebalance.delay.ms"] == "0"
+
+
+def test_what_a_proxied_client_is_told_leads_back_through_the_proxy() -> None:
+    text = server_properties(
+        data=Path("/d"), port=1000, controller_port=2000, overrides={},
+        behind=Behind(port=3000, proxy_port=4000),
+    )  # fmt: skip
+    found = dict(line.split("=", 1) for line in text.splitlines())
+    assert found["listeners"].split(",")[1] == "PROXIED://127.0.0.1:3000"
+    assert found["advertised.listeners"].split(",")[1] == "PROXIED://127.0.0.1:4000"
+    assert found["listener.security.protocol.map"].split(",")[1] == "PROXIED:PLAINTEXT"
 
 
 LOG = "2026-11-24T02:46:19.827Z "
@@ -73,6 +85,19 @@ def test_a_process_is_known_by_its_start_time_too(tmp_path: Path) -> None:
     assert not process.send(sleeper, started - 100, signal.SIGKILL)
     assert process.end(sleeper, started, patience_seconds=10)
     assert not process.is_running(sleeper, started)
+
+
+def test_a_lock_of_the_starter_does_not_live_on_with_it(tmp_path: Path) -> None:
+    """As with `flock FILE streamctl sandbox up`: the broker must not keep the lock."""
+    with (tmp_path / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        os.set_inheritable(lock.fileno(), True)
+        pid = process.spawn(["/bin/sleep", "60"], output=tmp_path / "out")
+    try:
+        with (tmp_path / "lock").open("w") as again:
+            fcntl.flock(again, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    finally:
+        process.end(pid, process.start_time(pid) or 0.0, patience_seconds=10)
 
 
 def test_who_does_not_listen_is_killed(tmp_path: Path) -> None:

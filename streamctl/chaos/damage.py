@@ -1,6 +1,7 @@
-"""The corpus: every kind of damage, done to a copy of a golden checkpoint.
+"""The corpus: every kind of damage to a checkpoint.
 
-`scripts/judge` starts real Spark on each; the tests hold `verify` against what it saw.
+`scripts/judge` starts real Spark on each, done to copies of golden checkpoints; the tests hold
+`verify` against what it saw. Experiments do them to a stopped job.
 Edits drop the file's Hadoop checksum, as an operator's editor on another host would, unless the
 name says that it stays.
 """
@@ -10,17 +11,23 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from streamctl.checkpoint.tree import layout
 
 
 @dataclasses.dataclass(frozen=True)
 class Place:
-    """A checkpoint to damage: its newest batches, and the version that the next start loads."""
+    """A checkpoint to damage: its newest batches, and the version that the next start loads.
+
+    Attributes:
+        sink: output of its file sink; None for that of a golden checkpoint, beside it.
+    """
 
     root: Path
     planned: int
     committed: int
+    sink: Path | None = None
 
     @property
     def version(self) -> int:
@@ -40,9 +47,9 @@ class Place:
     def state(self, kind: str, *, newest: bool = True) -> Path:
         """The newest file of a kind that the next start may load, or the oldest."""
         found = [
-            (layout.state_file(p.name)[0], p)
+            (file[0], p)
             for p in sorted(self.stores()[0].iterdir())
-            if layout.state_file(p.name) and p.suffix == f".{kind}"
+            if (file := layout.state_file(p.name)) and p.suffix == f".{kind}"
         ]
         usable = sorted((v, p) for v, p in found if v <= self.version)
         return usable[-1 if newest else 0][1]
@@ -57,6 +64,8 @@ class Place:
 
     @property
     def out(self) -> Path:
+        if self.sink is not None:
+            return self.sink / "_spark_metadata"
         return self.root.with_name(self.root.name + "-out") / "_spark_metadata"
 
 
@@ -70,13 +79,14 @@ class Damage:
 
     name: str
     what: str
-    apply: Callable[[Place], None]
+    apply: Callable[[Place], object]
     fits: tuple[str, ...] = ("",)
 
 
-def place(root: Path) -> Place:
+def place(root: Path, *, sink: Path | None = None) -> Place:
     return Place(
         root=root,
+        sink=sink,
         planned=max(layout.batch_ids(p.name for p in (root / "offsets").iterdir())),
         committed=max(layout.batch_ids(p.name for p in (root / "commits").iterdir())),
     )
@@ -102,7 +112,7 @@ def edit(path: Path, change: Callable[[bytes], bytes], *, keep_sidecar: bool = F
     write(path, change(path.read_bytes()), keep_sidecar=keep_sidecar)
 
 
-def metadata_of(path: Path, change: Callable[[dict], None]) -> None:
+def metadata_of(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
     def lines(data: bytes) -> bytes:
         rows = data.split(b"\n")
         fields = json.loads(rows[1])

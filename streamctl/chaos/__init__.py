@@ -1,0 +1,1 @@
+"""Experiments that break things on purpose, and prove what became of every record."""

@@ -1,0 +1,207 @@
+"""Several experiments on one stage, again and again if asked; and what is left of them.
+
+```
+.streamctl/chaos/<id>/            one campaign
+  campaign.json                   what came of it
+  <number>-<experiment>/          journal.json evidence.json verdict.json ledgers/ project/
+  kafka/ proxy/                   while it runs
+```
+A seed decides the order and the records, so a failing campaign is run again by its seed.
+"""
+
+import json
+import random
+import shutil
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from streamctl.chaos.evidence import Evidence, read_evidence
+from streamctl.chaos.experiment import Experiment
+from streamctl.chaos.stage import Stage
+from streamctl.chaos.subject import end_processes
+from streamctl.chaos.trial import run_trial
+from streamctl.chaos.verdict import Judgement, judge
+from streamctl.errors import ExitCode, NotFound, StreamctlError
+from streamctl.reports import Event, OnEvent, Verdict, as_json, ignore, iso, worst
+from streamctl.rundir import RunDirectory, replace_file
+
+FOLDER = "chaos"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotRun:
+    """An experiment that could not be tried, and why."""
+
+    experiment: str
+    reason: str
+    hint: str
+    exit_code: ExitCode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Campaign:
+    """What came of all experiments.
+
+    Attributes:
+        verdict: problem if one was violated; unknown if one could not be tried or told.
+        seed: run again with it for the same records in the same order.
+        directory: journals and evidence.
+    """
+
+    id: str
+    verdict: Verdict
+    seed: int
+    started_at: str
+    seconds: float
+    directory: Path
+    judgements: list[Judgement] = field(default_factory=list)
+    not_run: list[NotRun] = field(default_factory=list)
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """Done, found something, or why nothing at all could be tried."""
+        if self.not_run and not self.judgements:
+            return self.not_run[0].exit_code
+        return ExitCode.DONE if self.verdict is Verdict.OK else ExitCode.FOUND
+
+
+def run_campaign(
+    experiments: Sequence[Experiment],
+    *,
+    base: Path,
+    seed: int,
+    repeat: int = 1,
+    on_event: OnEvent = ignore,
+) -> Campaign:
+    """Bring a stage up, run each experiment on a job of its own, and take the stage down.
+
+    Args:
+        experiments: in this order; with `repeat` over 1, shuffled by the seed each time.
+        base: of all campaigns, usually `.streamctl/chaos`.
+        seed: of order and records.
+        repeat: how often.
+        on_event: hears of each step.
+
+    Raises:
+        StreamctlError: no stage could be made.
+    """
+    began = datetime.now(UTC)
+    directory = base / began.strftime("%Y%m%d-%H%M%S")
+    judgements: list[Judgement] = []
+    not_run: list[NotRun] = []
+    plan = _plan(experiments, seed=seed, repeat=repeat)
+    with Stage(directory, on_event=on_event) as stage:
+        for number, experiment in enumerate(plan, start=1):
+            on_event(Event(message=experiment.title, done=number - 1, total=len(plan)))
+            place = directory / f"{number:03d}-{experiment.name}"
+            try:
+                found = run_trial(
+                    stage, experiment, directory=place, seed=seed + number, on_event=on_event
+                )
+            except StreamctlError as error:
+                not_run.append(_not_run(experiment, error))
+                continue
+            judgements.append(found)
+            on_event(Event(message=f"{experiment.name}: {found.verdict}"))
+            if found.verdict is Verdict.OK:  # else its data are evidence
+                shutil.rmtree(place / "project" / "data", ignore_errors=True)
+    verdicts = [found.verdict for found in judgements] + [Verdict.UNKNOWN for _ in not_run]
+    campaign = Campaign(
+        id=directory.name,
+        verdict=worst(verdicts),
+        seed=seed,
+        started_at=iso(began),
+        seconds=round((datetime.now(UTC) - began).total_seconds(), 1),
+        directory=directory,
+        judgements=judgements,
+        not_run=not_run,
+    )
+    replace_file(directory / "campaign.json", json.dumps(as_json(campaign), indent=1) + "\n")
+    return campaign
+
+
+def _plan(experiments: Sequence[Experiment], *, seed: int, repeat: int) -> list[Experiment]:
+    """The order of all trials."""
+    if repeat == 1:
+        return list(experiments)
+    chance, plan = random.Random(seed), list[Experiment]()  # noqa: S311 - repeatable, not secret
+    for _ in range(repeat):
+        plan += chance.sample(list(experiments), len(experiments))
+    return plan
+
+
+def _not_run(experiment: Experiment, error: StreamctlError) -> NotRun:
+    return NotRun(
+        experiment=experiment.name,
+        reason=error.message,
+        hint=error.hint,
+        exit_code=error.exit_code,
+    )
+
+
+def campaigns(base: Path) -> list[Path]:
+    """Directories of campaigns, oldest first."""
+    if not base.is_dir():
+        return []
+    return sorted(path for path in base.iterdir() if path.is_dir())
+
+
+def last_campaign(base: Path, wanted: str = "") -> Path:
+    """The directory of a campaign; without a name, of the newest.
+
+    Raises:
+        NotFound: none.
+    """
+    found = [path for path in campaigns(base) if wanted in {"", path.name}]
+    if not found:
+        raise NotFound(
+            f'no campaign "{wanted}"' if wanted else "no experiment was run here",
+            hint="`streamctl chaos run --all --quick` runs some.",
+        )
+    return found[-1]
+
+
+def trials(directory: Path) -> list[tuple[Evidence, Judgement]]:
+    """The evidence of each trial of a campaign, and the verdict made anew from it."""
+    found = [read_evidence(path) for path in sorted(directory.glob("*/evidence.json"))]
+    return [(evidence, judge(evidence)) for evidence in found]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cleaned:
+    """What was left of killed runs.
+
+    Attributes:
+        campaigns: those whose processes and files were taken away.
+    """
+
+    verdict: Verdict
+    campaigns: list[str]
+
+
+def cleanup(base: Path, *, on_event: OnEvent = ignore) -> Cleaned:
+    """End every process, mount and file that a killed run left; journals and evidence stay.
+
+    The stage is the experiments' own, so taking it down takes back whatever was done to it.
+    """
+    cleaned = []
+    for directory in campaigns(base):
+        stage = Stage(directory)
+        left = [_end_trial(project) for project in directory.glob("*/project")]
+        if any(left) or stage.kafka.exists():
+            on_event(Event(message=f"cleaning up {directory.name}"))
+            stage.close()
+            cleaned.append(directory.name)
+    return Cleaned(verdict=Verdict.OK, campaigns=cleaned)
+
+
+def _end_trial(project: Path) -> bool:
+    """End the job's processes and unmount its disk; whether there was anything."""
+    mounted = (project / "data").is_mount()
+    if mounted:
+        command = ["umount", "--lazy", str(project / "data")]
+        subprocess.run(command, check=False)
+    return end_processes(RunDirectory(project / ".streamctl" / "default")) or mounted

@@ -1,0 +1,261 @@
+"""The experiments that ship, each one line of a table or a few.
+
+All share one hypothesis: the job commits batches, is well, and not far behind. What a fault must be
+noticed by, and how long recovery may take, stands with each.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from streamctl.chaos import damage
+from streamctl.chaos.experiment import Activity, Experiment, Role, Verb
+from streamctl.chaos.verbs.checkpoint import FLAVOUR
+
+BEHIND_RECORDS = 1500
+"""How far a steady job may be behind: some batches of the feed."""
+
+
+def action(name: str, *, after: float = 0.0, **arguments: Any) -> Activity:
+    """One of our actions; `after` seconds are waited."""
+    return Activity(
+        name=name,
+        role=Role.ACTION,
+        provider=Verb(name=name, arguments=arguments),
+        pause_after_seconds=after,
+    )
+
+
+def probe(name: str, tolerance: Any, **arguments: Any) -> Activity:
+    """One of our probes."""
+    return Activity(
+        name=name,
+        role=Role.PROBE,
+        provider=Verb(name=name, arguments=arguments),
+        tolerance=tolerance,
+    )
+
+
+STEADY = (
+    probe("job.commits", True, batches=2),
+    probe("job.status", "ok"),
+    probe("job.lag", {"type": "range", "range": [0, BEHIND_RECORDS]}),
+)
+_NOTICED = {"detected_by": ["status", "lag", "restart"]}
+_RESTARTED = {"detected_by": ["status", "restart"]}
+_MAY_PASS: dict[str, Any] = {}
+
+
+def _made(
+    name: str, title: str, group: str, *method: Activity, expects: dict[str, Any], **more: Any
+) -> Experiment:
+    return Experiment(
+        name=name,
+        title=title,
+        tags=(group, *more.pop("tags", ())),
+        hypothesis=STEADY,
+        method=method,
+        expects=expects,
+        **more,
+    )
+
+
+def _kafka() -> Iterator[Experiment]:
+    def made(name: str, title: str, *method: Activity, **more: Any) -> Experiment:
+        return _made(name, title, "kafka", *method, **({"expects": _NOTICED} | more))
+
+    yield made(
+        "kafka-killed", "The broker is killed and comes back",
+        action("kafka.kill", after=8), action("kafka.start"), tags=("quick",),
+    )  # fmt: skip
+    yield made(
+        "kafka-stopped", "The broker is stopped in order and comes back",
+        action("kafka.stop", after=15), action("kafka.start"),
+    )  # fmt: skip
+    yield made(
+        "kafka-paused", "The broker is frozen: connections stay and nobody answers",
+        action("kafka.pause", after=20), action("kafka.resume"),
+    )  # fmt: skip
+    yield made(
+        "kafka-slow", "The broker has a fifth of its time",
+        action("kafka.slow", share=0.2, after=20), action("kafka.resume"), expects=_MAY_PASS,
+    )  # fmt: skip
+    yield made(
+        "kafka-restarted", "The broker is restarted", action("kafka.restart"), expects=_MAY_PASS
+    )
+    yield made(
+        "partitions-added", "The topic gets more partitions, and records in them",
+        action("kafka.add_partitions", total=4, after=2), action("data.burst", records=4000),
+        expects=_MAY_PASS,
+    )  # fmt: skip
+    yield made(
+        "retention-passed", "Kafka deletes records that the stopped job has not read",
+        action("job.stop"), action("kafka.await_backlog", records=1000),
+        action("kafka.truncate", share=0.5), action("job.start"),
+        expects=_MAY_PASS,
+    )  # fmt: skip
+
+
+def _network() -> Iterator[Experiment]:
+    def made(
+        name: str, title: str, seconds: float, expects: dict[str, Any], *tags: str, **fault: Any
+    ) -> Experiment:
+        method = (action("network.fault", after=seconds, **fault), action("network.clear"))
+        return _made(name, title, "network", *method, expects=expects, tags=tags)
+
+    yield made(
+        "network-partition", "Packets are dropped both ways", 15, _NOTICED, "quick",
+        kind="black_hole",
+    )  # fmt: skip
+    yield made(
+        "network-one-way-down", "Requests arrive, answers do not", 15, _NOTICED,
+        kind="black_hole", direction="down",
+    )  # fmt: skip
+    yield made(
+        "network-one-way-up", "Requests do not arrive", 15, _NOTICED,
+        kind="black_hole", direction="up",
+    )  # fmt: skip
+    yield made("network-reset", "Connections are reset", 15, _NOTICED, kind="reset")
+    yield made(
+        "network-half-open", "The broker's side of each connection is gone", 10, _MAY_PASS,
+        kind="half_open",
+    )  # fmt: skip
+    yield made(
+        "network-latency", "Each way takes 300 ms more, give or take 200", 20, _MAY_PASS,
+        latency_ms=300, jitter_ms=200,
+    )  # fmt: skip
+    yield made(
+        "network-narrow", "The line carries 20 kB/s", 20, _MAY_PASS,
+        bandwidth_bytes_per_second=20_000,
+    )  # fmt: skip
+    yield made(
+        "network-flapping", "The line comes and goes every 2 s", 20, _MAY_PASS,
+        kind="black_hole", flap_seconds=2,
+    )  # fmt: skip
+
+
+def _data() -> Iterator[Experiment]:
+    def made(name: str, title: str, *method: Activity, **more: Any) -> Experiment:
+        return _made(name, title, "data", *method, **({"expects": _MAY_PASS} | more))
+
+    yield made(
+        "data-invalid", "Half of the records are invalid, and some are stranger than that",
+        action("data.burst", records=4000, flaws={"all": 0.5}), action("data.strange"),
+        expects={"detected_by": ["rejected"]}, tags=("quick",),
+    )  # fmt: skip
+    yield made(
+        "data-late", "A third of the records come late",
+        action("data.burst", records=4000, late_share=0.33),
+    )  # fmt: skip
+    yield made(
+        "data-skewed", "All records are of one device",
+        action("data.burst", records=8000, devices=1),
+    )  # fmt: skip
+    yield made(
+        "high-volume", "40 000 records come at once", action("data.burst", records=40_000),
+        expects={"detected_by": ["lag"]}, tags=("quick",),
+    )  # fmt: skip
+
+
+def _process() -> Iterator[Experiment]:
+    def made(name: str, title: str, *method: Activity, **more: Any) -> Experiment:
+        return _made(name, title, "process", *method, **({"expects": _RESTARTED} | more))
+
+    yield made("driver-killed", "The driver and its JVM are killed", action("job.kill"))
+    phases = {
+        "offsets": "once a batch is planned",
+        "state": "while state is written",
+        "sink": "while the sink commits",
+        "commit": "before the commit log is written",
+    }
+    for phase, when in phases.items():
+        yield made(
+            f"driver-killed-at-{phase}", f"The driver is killed {when}",
+            action("job.kill_at", phase=phase),
+        )  # fmt: skip
+    yield made(
+        "driver-terminated", "The driver is told to end behind the supervisor's back",
+        action("job.terminate"), action("job.await_end"), action("job.start"),
+        expects=_MAY_PASS,
+    )  # fmt: skip
+    yield made(
+        "driver-frozen", "The driver is frozen for a while",
+        action("job.pause", after=15), action("job.resume"), expects={"detected_by": ["lag"]},
+    )  # fmt: skip
+    yield made(
+        "supervisor-killed", "The supervisor is killed; the job is started again",
+        action("job.kill_supervisor"), action("job.start"), expects={"detected_by": ["status"]},
+    )  # fmt: skip
+    yield made(
+        "two-starts", "The job is stopped, and started twice at once",
+        action("job.start_twice"), expects=_MAY_PASS,
+    )  # fmt: skip
+
+
+def _checkpoint() -> Iterator[Experiment]:
+    """The damages of the corpus that fit the job; a few of them are run with `--all`."""
+    for kind in damage.CORPUS:
+        if not damage.fits(kind, FLAVOUR):
+            continue
+        tags = ("quick",) if kind.name == "offsets-last-cut" else ()
+        often = () if kind.name in _OFTEN else ("more",)
+        yield _made(
+            f"checkpoint-{kind.name}", f"The checkpoint is damaged: {kind.what}", "checkpoint",
+            action("job.stop"), action("checkpoint.backup"),
+            action("checkpoint.damage", kind=kind.name), probe("checkpoint.verify", None),
+            action("checkpoint.remedy"), action("job.start"),
+            expects=_MAY_PASS if often else {"detected_by": ["verify"]}, tags=(*tags, *often),
+        )  # fmt: skip
+
+
+_OFTEN = {
+    "offsets-last-cut", "offsets-last-empty", "commits-all-deleted", "state-deleted",
+    "metadata-deleted",
+}  # fmt: skip
+
+
+def _resources() -> Iterator[Experiment]:
+    def made(name: str, title: str, *method: Activity, **more: Any) -> Experiment:
+        return _made(name, title, "resources", *method, **({"expects": _RESTARTED} | more))
+
+    disk = {
+        "before": (action("disk.small", megabytes=96),),
+        "job": {"limits.disk_floor_bytes": 0, "start.min_free_disk_bytes": 0},
+    }
+    yield made(
+        "disk-full", "The disk of checkpoint and output is full for a while",
+        action("disk.fill", after=10), action("disk.free"), tags=("quick",), **disk,
+    )  # fmt: skip
+    yield made(
+        "disk-nearly-full", "The disk comes below the floor: the job stops in order",
+        action("disk.fill", leave_kilobytes=24_000), action("job.await_end"),
+        action("disk.free"), action("job.start"),
+        **(disk | {"job": {"limits.disk_floor_bytes": 32 << 20}}), expects=_MAY_PASS,
+    )  # fmt: skip
+    yield made(
+        "files-exhausted", "The driver may open no more files",
+        action("limit.set", what="files", after=15), action("limit.free", what="files"),
+        expects=_MAY_PASS,
+    )  # fmt: skip
+    yield made(
+        "memory-exhausted", "The driver may take no more memory",
+        action("limit.set", what="memory", more=1 << 20, after=15),
+        action("limit.free", what="memory"), expects=_MAY_PASS,
+    )  # fmt: skip
+    yield made(
+        "processors-busy", "Other work takes the processors",
+        action("cpu.burn", seconds=20.0, processes=4), expects=_MAY_PASS,
+    )  # fmt: skip
+
+
+def catalogue() -> dict[str, Experiment]:
+    """Every experiment that ships, by name."""
+    groups = (_kafka(), _network(), _data(), _process(), _checkpoint(), _resources())
+    return {experiment.name: experiment for group in groups for experiment in group}
+
+
+def selected(*, quick: bool) -> list[Experiment]:
+    """What `--all` runs, or of that the six scenarios of `--quick`."""
+    found = catalogue().values()
+    if quick:
+        return [experiment for experiment in found if "quick" in experiment.tags]
+    return [experiment for experiment in found if "more" not in experiment.tags]

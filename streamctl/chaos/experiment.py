@@ -1,0 +1,259 @@
+"""What an experiment is: a steady-state hypothesis, a method, and rollbacks. Typed and immutable.
+
+The vocabulary and the file format are those of Chaos Toolkit (experiment API reference,
+chaostoolkit.org), so its experiments with `process` and `http` providers run here too. Ours
+add the provider type `streamctl`, whose `action` or `probe` names one of our own (`verbs.py`).
+"""
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from streamctl.errors import Malformed, NotFound, Unsupported
+
+
+class Role(StrEnum):
+    """A probe reads, an action changes."""
+
+    PROBE = "probe"
+    ACTION = "action"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verb:
+    """One of our own probes or actions, by its name."""
+
+    name: str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Process:
+    """A program of the operator's; its answer is exit status and output."""
+
+    command: tuple[str, ...]
+    timeout_seconds: float = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Http:
+    """A request; its answer is status, headers and body."""
+
+    url: str
+    method: str = "GET"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: str = ""
+    timeout_seconds: float = 10.0
+
+
+Provider = Verb | Process | Http
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Activity:
+    """One step.
+
+    Attributes:
+        tolerance: what a probe must answer, see `tolerance.py`; None for anything.
+        pause_before_seconds, pause_after_seconds: waited around it.
+        background: the next step begins at once; its end is awaited after the method.
+    """
+
+    name: str
+    role: Role
+    provider: Provider
+    tolerance: Any = None
+    pause_before_seconds: float = 0.0
+    pause_after_seconds: float = 0.0
+    background: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Experiment:
+    """A question to a running system, with a way back.
+
+    Attributes:
+        name: how it is called for; of a file, its name without the suffix.
+        hypothesis: must hold before the method, or it is not begun; and again in time after it.
+        rollbacks: done in any case, in order.
+        recovery_seconds: how long the hypothesis may take to hold again.
+        job: settings of the job that it is run on, over those of the stage; flat keys.
+        before: done before that job is started, and taken back after all is accounted for.
+        expects: what the verdict holds it to, beside that no record is lost; see `verdict.py`.
+    """
+
+    name: str
+    title: str
+    description: str = ""
+    tags: tuple[str, ...] = ()
+    hypothesis: tuple[Activity, ...] = ()
+    method: tuple[Activity, ...] = ()
+    rollbacks: tuple[Activity, ...] = ()
+    recovery_seconds: float = 120.0
+    job: Mapping[str, Any] = field(default_factory=dict)
+    before: tuple[Activity, ...] = ()
+    expects: Mapping[str, Any] = field(default_factory=dict)
+
+
+def read_experiment(path: Path) -> Experiment:
+    """Read a file: JSON, or YAML by its suffix.
+
+    Raises:
+        NotFound: no such file.
+        Malformed: not JSON or YAML, or not an experiment.
+        Unsupported: a provider or tolerance that this release does not know.
+    """
+    try:
+        text = path.read_text("utf-8")
+    except FileNotFoundError:
+        raise NotFound(
+            f'no experiment and no file "{path}"', hint="`streamctl chaos list` lists them."
+        ) from None
+    try:
+        document = json.loads(text) if path.suffix == ".json" else _yaml(text)
+    except ValueError as error:
+        raise Malformed(f'cannot read "{path}": {error}') from error
+    return parse_experiment(document, name=path.stem)
+
+
+def parse_experiment(document: Any, *, name: str) -> Experiment:
+    """Build an experiment from what JSON or YAML holds.
+
+    Raises:
+        Malformed, Unsupported: as `read_experiment`.
+    """
+    try:
+        values = _configuration(document)
+        filled = _fill(document, values)
+        steady = filled.get("steady-state-hypothesis") or {}
+        return Experiment(
+            name=name,
+            title=str(filled["title"]),
+            description=str(filled.get("description", "")),
+            tags=tuple(filled.get("tags", ())),
+            hypothesis=tuple(_activity(each, Role.PROBE) for each in steady.get("probes", ())),
+            method=tuple(_activity(each) for each in filled["method"]),
+            rollbacks=tuple(_activity(each, Role.ACTION) for each in filled.get("rollbacks", ())),
+            **_ours(filled.get("streamctl") or {}),
+        )
+    except (KeyError, TypeError, AttributeError) as error:
+        raise Malformed(
+            f'experiment "{name}" is not of the known form: {type(error).__name__}: {error}',
+            hint="It needs a title and a method; see the experiment format of Chaos Toolkit.",
+        ) from error
+
+
+def _ours(given: Mapping[str, Any]) -> dict[str, Any]:
+    """What Chaos Toolkit does not have, under a name of its own."""
+    before = tuple(_activity(each, Role.ACTION) for each in given.get("before", ()))
+    return {**given, "before": before}
+
+
+def _activity(given: Mapping[str, Any], default: Role | None = None) -> Activity:
+    if "ref" in given:
+        raise Unsupported('activities by "ref" are not known here')
+    pauses = given.get("pauses") or {}
+    role = Role(given["type"]) if "type" in given or default is None else default
+    return Activity(
+        name=str(given["name"]),
+        role=role,
+        provider=_provider(given["provider"], role),
+        tolerance=given.get("tolerance"),
+        pause_before_seconds=float(pauses.get("before", 0)),
+        pause_after_seconds=float(pauses.get("after", 0)),
+        background=bool(given.get("background", False)),
+    )
+
+
+def _provider(given: Mapping[str, Any], role: Role) -> Provider:
+    match given["type"]:
+        case "streamctl":
+            return Verb(name=str(given[role.value]), arguments=given.get("arguments", {}))
+        case "process":
+            return Process(
+                command=(str(given["path"]), *_words(given.get("arguments", ()))),
+                timeout_seconds=_timeout(given, 60.0),
+            )
+        case "http":
+            return Http(
+                url=str(given["url"]),
+                method=str(given.get("method", "GET")),
+                headers=given.get("headers", {}),
+                body=_body(given.get("arguments", "")),
+                timeout_seconds=_timeout(given, 10.0),
+            )
+        case other:
+            raise Unsupported(
+                f'no provider of type "{other}"', hint="There are streamctl, process and http."
+            )
+
+
+def _words(arguments: Any) -> list[str]:
+    """Arguments of a process: text, a list, or names with values (`None` for a bare flag)."""
+    if isinstance(arguments, str):
+        import shlex
+
+        return shlex.split(arguments)
+    if isinstance(arguments, Mapping):
+        pairs = ((str(k), v) for k, v in arguments.items())
+        return [word for k, v in pairs for word in ((k,) if v in {None, ""} else (k, str(v)))]
+    return [str(word) for word in arguments]
+
+
+def _body(arguments: Any) -> str:
+    return arguments if isinstance(arguments, str) else json.dumps(arguments)
+
+
+def _timeout(given: Mapping[str, Any], default: float) -> float:
+    timeout = given.get("timeout", default)
+    return float(timeout[-1] if isinstance(timeout, list) else timeout)
+
+
+_NAME = re.compile(r"\$\{(\w+)\}")
+
+
+def _configuration(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Values by name: given as such, or the name of a variable of the environment."""
+    values = {}
+    for section in ("configuration", "secrets"):
+        for name, given in (document.get(section) or {}).items():
+            if isinstance(given, Mapping) and given.get("type") == "env":
+                found = os.environ.get(given["key"], given.get("default"))
+                if found is None:
+                    raise NotFound(f'the experiment needs the variable "{given["key"]}"')
+                values[name] = found
+            else:
+                values[name] = given
+    return values
+
+
+def _fill(value: Any, names: Mapping[str, Any]) -> Any:
+    """Replace `${name}`; a text that is nothing else takes the value's own type."""
+    if isinstance(value, Mapping):
+        return {key: _fill(item, names) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_fill(item, names) for item in value]
+    if not isinstance(value, str):
+        return value
+    if (whole := _NAME.fullmatch(value)) and whole[1] in names:
+        return names[whole[1]]
+    return _NAME.sub(lambda found: str(names.get(found[1], found[0])), value)
+
+
+def _yaml(text: str) -> Any:
+    try:
+        import yaml
+    except ImportError:
+        raise Unsupported(
+            "experiments in YAML need the package PyYAML",
+            hint="Run `pip install 'streamctl[chaos]'`, or write the experiment as JSON.",
+        ) from None
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ValueError(str(error).replace("\n", " ")) from error

@@ -1,0 +1,72 @@
+"""What an experiment did, step by step: the facts, without judging them."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from streamctl.chaos.experiment import Role
+
+
+class Ended(StrEnum):
+    """How far an experiment came."""
+
+    COMPLETED = "completed"
+    NOT_STEADY = "not_steady"
+    """The hypothesis did not hold beforehand, so the method was not begun."""
+    ABORTED = "aborted"
+    """An action failed."""
+    INTERRUPTED = "interrupted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One activity that was done.
+
+    Attributes:
+        output: what it answered.
+        within: whether a probe's answer was within its tolerance; None for an action.
+        error: why it could not be done; empty if it was.
+    """
+
+    name: str
+    role: Role
+    started_at: datetime
+    ended_at: datetime
+    output: Any = None
+    within: bool | None = None
+    error: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """It was done, and a probe's answer was as it should be."""
+        return not self.error and self.within is not False
+
+
+@dataclass(slots=True, kw_only=True)
+class Journal:
+    """One run of one experiment; it grows with each step.
+
+    Attributes:
+        steady_before, steady_after: the last look at the hypothesis, probe by probe.
+        deviated: the hypothesis did not hold again in time.
+    """
+
+    experiment: str
+    title: str
+    started_at: datetime
+    ended_at: datetime | None = None
+    ended: Ended | None = None
+    deviated: bool = False
+    steady_before: list[Step] = field(default_factory=list)
+    method: list[Step] = field(default_factory=list)
+    steady_after: list[Step] = field(default_factory=list)
+    rollbacks: list[Step] = field(default_factory=list)
+
+    @property
+    def fault(self) -> tuple[datetime, datetime] | None:
+        """From the first action to the end of the last one; None without an action."""
+        actions = [step for step in self.method if step.role is Role.ACTION]
+        if not actions:
+            return None
+        return actions[0].started_at, max(step.ended_at for step in actions)

@@ -1,0 +1,1 @@
+"""A TCP proxy that makes a network slow, narrow, silent or unreliable."""

@@ -1,0 +1,25 @@
+"""`python -m streamctl.chaos.proxy`: the proxy as a process of its own."""
+
+import argparse
+from pathlib import Path
+
+from streamctl.chaos.proxy.control import serve
+
+
+def main() -> None:
+    """Serve until SIGTERM."""
+    parser = argparse.ArgumentParser(prog="python -m streamctl.chaos.proxy", description=__doc__)
+    parser.add_argument("--to", required=True, metavar="HOST:PORT")
+    parser.add_argument("--port", type=int, default=0, help="to listen on; default: a free one")
+    parser.add_argument("--control", type=Path, required=True, help="path of its Unix socket")
+    parser.add_argument("--note", type=Path, required=True, help="written once it listens")
+    parser.add_argument("--seed", type=int, default=0, help="of the jitter")
+    given = parser.parse_args()
+    host, _, port = given.to.rpartition(":")
+    serve(
+        (host, int(port)), port=given.port, control=given.control, note=given.note, seed=given.seed
+    )
+
+
+if __name__ == "__main__":
+    main()

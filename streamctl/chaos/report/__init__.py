@@ -1,0 +1,1 @@
+"""A campaign as one HTML file that needs nothing else."""

@@ -1,0 +1,87 @@
+"""Where experiments take place: a broker of their own, and a proxy in the job's path to it.
+
+A stage is a scratch directory with notes of its processes, so that `chaos cleanup` finds what a
+killed run left.
+"""
+
+import shutil
+from contextlib import suppress
+from pathlib import Path
+from typing import Self
+
+from streamctl.chaos.proxy.control import ChildProxy, start_child
+from streamctl.errors import NotFound
+from streamctl.kafka.client import Broker
+from streamctl.reports import OnEvent, ignore
+from streamctl.sandbox import lifecycle as sandbox
+from streamctl.sandbox.config import HOST, Behind
+
+_BROKER = {
+    "log.retention.check.interval.ms": "1000",
+    "log.initial.task.delay.ms": "500",
+    "message.max.bytes": "4000000",
+}
+
+
+class Stage:
+    """A broker and a proxy. Use as a context manager, or `Stage.left` for what was left.
+
+    Args:
+        directory: for all files.
+        on_event: hears of the start.
+    """
+
+    def __init__(self, directory: Path, *, on_event: OnEvent = ignore) -> None:
+        self.directory = directory
+        self._on_event = on_event
+        self._behind = Behind(port=0, proxy_port=0)
+
+    def __enter__(self) -> Self:
+        self._behind = Behind(port=sandbox.free_port(), proxy_port=sandbox.free_port())
+        try:
+            self.start_broker()
+            to = (HOST, self._behind.port)
+            self.proxy = start_child(self._proxy, to, port=self._behind.proxy_port)
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def kafka(self) -> Path:
+        """The broker's directory."""
+        return self.directory / "kafka"
+
+    @property
+    def _proxy(self) -> Path:
+        return self.directory / "proxy"
+
+    @property
+    def servers(self) -> str:
+        """Where the job finds Kafka: through the proxy."""
+        return f"{HOST}:{self._behind.proxy_port}"
+
+    def start_broker(self) -> None:
+        """Bring the broker up, unless it runs."""
+        report = sandbox.up(
+            directory=self.kafka,
+            overrides=_BROKER,
+            behind=self._behind,
+            timeout_seconds=120,
+            on_event=self._on_event,
+        )
+        self.direct_servers = report.bootstrap_servers or ""
+
+    def broker(self, *, timeout_seconds: float = 20.0) -> Broker:
+        """A client around the proxy."""
+        return Broker(self.direct_servers, timeout_seconds=timeout_seconds)
+
+    def close(self) -> None:
+        """End both processes and remove their files."""
+        with suppress(NotFound):
+            ChildProxy(self._proxy).end()
+        sandbox.reset(directory=self.kafka)
+        shutil.rmtree(self._proxy, ignore_errors=True)

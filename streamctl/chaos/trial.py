@@ -1,0 +1,188 @@
+"""One experiment from the start of its job to its verdict."""
+
+import json
+import time
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+from streamctl.chaos import account
+from streamctl.chaos.effects import Effects
+from streamctl.chaos.evidence import End, Evidence, Found, Must, write_evidence
+from streamctl.chaos.experiment import Experiment
+from streamctl.chaos.feed import Flow
+from streamctl.chaos.journal import Journal
+from streamctl.chaos.run import Means, run_experiment, run_step, undo
+from streamctl.chaos.stage import Stage
+from streamctl.chaos.subject import LETTERS, QUERIES, WINDOWS, Subject
+from streamctl.chaos.verbs import table
+from streamctl.chaos.verbs.checkpoint import VERIFY
+from streamctl.chaos.verdict import Judgement, judge
+from streamctl.chaos.watch import Watch, batches
+from streamctl.errors import StreamctlError
+from streamctl.observe.status import read_status
+from streamctl.reports import Event, OnEvent, Verdict, as_json, ignore
+from streamctl.rundir import replace_file
+
+_DRAIN_SECONDS = 240.0
+_SETTLE_SECONDS = 8.0
+"""Watched before the method, so that there is a usual state to compare with."""
+
+
+def run_trial(
+    stage: Stage,
+    experiment: Experiment,
+    *,
+    directory: Path,
+    seed: int,
+    on_event: OnEvent = ignore,
+) -> Judgement:
+    """Start a job, do the experiment to it, account for every record, and judge.
+
+    Args:
+        stage: the broker and the proxy.
+        experiment: what to do.
+        directory: new; journal, evidence and verdict stay there, the job's data do not.
+        seed: of the records.
+        on_event: hears of each step.
+
+    Raises:
+        StreamctlError: the job could not be started or prepared; nothing was tried.
+    """
+    subject = Subject(directory, stage, job=experiment.job, seed=seed)
+    setting_up = _means(subject, directory / "before.jsonl", on_event=on_event)
+    try:
+        subject.prepare()
+        for activity in experiment.before:
+            step = run_step(activity, setting_up)
+            if step.error:
+                raise StreamctlError(step.error)
+        evidence = _observe(subject, experiment, on_event=on_event)
+    finally:
+        subject.clean()
+        undo(setting_up)
+    write_evidence(directory / "evidence.json", evidence)
+    judgement = judge(evidence)
+    replace_file(directory / "verdict.json", json.dumps(as_json(judgement), indent=1) + "\n")
+    return judgement
+
+
+def _means(subject: Subject, effects: Path, *, on_event: OnEvent) -> Means:
+    """The engine's hands: our verbs, done to this subject, by the real clock."""
+    return Means(
+        perform=partial(table.perform, subject),
+        undo_of=table.undo_of,
+        effects=Effects(effects),
+        save=partial(_save, subject.directory / "journal.json"),
+        now=lambda: datetime.now(UTC),
+        sleep=time.sleep,
+        on_event=on_event,
+    )
+
+
+def _save(path: Path, journal: Journal) -> None:
+    replace_file(path, json.dumps(as_json(journal), indent=1, default=str) + "\n")
+
+
+def _observe(subject: Subject, experiment: Experiment, *, on_event: OnEvent) -> Evidence:
+    """Let it run, break it, let it recover, stop it, and gather what was seen."""
+    flow = Flow()
+    on_event(Event(message=f"{experiment.name}: the job starts"))
+    subject.must("start")
+    subject.feed.start(flow)
+    watch = Watch(subject)
+    watch.start()
+    try:
+        time.sleep(_SETTLE_SECONDS)
+        means = _means(subject, subject.directory / "effects.jsonl", on_event=on_event)
+        journal = run_experiment(experiment, means)
+        subject.feed.stop()
+        on_event(Event(message=f"{experiment.name}: the rest is read, then all is accounted for"))
+        drained = _drain(subject)
+    finally:
+        watch.stop()
+    windows, letters = batches(subject)
+    fault = journal.fault
+    evidence = Evidence(
+        experiment=experiment.name,
+        title=experiment.title,
+        ended_how=journal.ended or "",
+        deviated=journal.deviated,
+        began=fault[0].timestamp() if fault else None,
+        ended=fault[1].timestamp() if fault else None,
+        crashed=subject.crashed or watch.crashes > 0,
+        rate=flow.rate,
+        expects=dict(experiment.expects),
+        samples=watch.samples,
+        batches=windows,
+        letters=letters,
+        signs=_signs(journal),
+        unknown="" if drained else "the job did not read the rest in time",
+    )
+    try:
+        end = _stop(subject, watch)
+        must, found = _account(subject)
+    except StreamctlError as error:
+        return replace(evidence, unknown=error.message)
+    return replace(evidence, must=must, found=found, end=end)
+
+
+def _signs(journal: Journal) -> dict[str, float]:
+    """When `verify` first found damage."""
+    found = [
+        step.ended_at.timestamp()
+        for step in journal.method
+        if step.name == VERIFY and step.output and step.output["status"] != Verdict.OK
+    ]
+    return {"verify": found[0]} if found else {}
+
+
+def _drain(subject: Subject) -> bool:
+    """Wait until both queries have committed what the topic holds."""
+    deadline = time.monotonic() + _DRAIN_SECONDS
+    while time.monotonic() < deadline:
+        with suppress(StreamctlError):
+            ends = {p: high for p, (_, high) in subject.broker.watermarks(subject.topic).items()}
+            if all(subject.position(query) == ends for query in QUERIES):
+                return True
+        time.sleep(0.5)
+    return False
+
+
+def _stop(subject: Subject, watch: Watch) -> End:
+    """Stop in order, and set what is told against the logs."""
+    answer = subject.streamctl("stop")
+    if answer.data is None:
+        raise StreamctlError(f"the job could not be stopped: {answer.reason}")
+    told = {query["name"]: query["committed_batch_id"] for query in answer.data["queries"]}
+    ids = subject.checkpoint().log_ids()
+    committed = ids.committed
+    return End(
+        outcome=answer.data["outcome"],
+        told_batch=told.get(WINDOWS),
+        true_batch=committed[-1] if committed else None,
+        planned_batch=ids.planned[-1] if ids.planned else None,
+        missing_commits=committed[-1] - committed[0] + 1 - len(committed) if committed else 0,
+        drivers=watch.drivers,
+        restarts=watch.restarts,
+    )
+
+
+def _account(subject: Subject) -> tuple[Must, Found]:
+    """Every record: what must have become of it, and what did."""
+    strange = account.strange_records(subject.feed.strange_file)
+    sent = account.sent_records(subject.feed.ledgers, strange, subject.broker, subject.topic)
+    subject.remember()
+    must = account.must_be(
+        sent, subject.history, gone=subject.gone[WINDOWS], gone_letters=subject.gone[LETTERS]
+    )
+    late = [q.late_rows for q in read_status(subject.run).queries if q.name == WINDOWS]
+    found = Found(
+        rows=account.output_rows(subject.generation("output") / WINDOWS),
+        state=account.state_rows(subject.checkpoint().location),
+        letters=account.dead_letters(subject.broker, f"{subject.topic}.dlq"),
+        late=late[0] if late else None,
+    )
+    return must, found

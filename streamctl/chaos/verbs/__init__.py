@@ -1,0 +1,1 @@
+"""Our own probes and actions, each by a name such as `kafka.kill`."""

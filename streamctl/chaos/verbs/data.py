@@ -1,0 +1,58 @@
+"""Faults of the data: flaws, floods, and records that nobody expects."""
+
+import json
+from typing import Any
+
+from streamctl.chaos.feed import Flow
+from streamctl.chaos.subject import Subject
+from streamctl.chaos.verbs.verb import action
+
+
+def burst(
+    subject: Subject,
+    records: int,
+    flaws: dict[str, float] | None = None,
+    late_share: float = 0.0,
+    devices: int = 20,
+) -> int:
+    """Send many records at once, some of them with flaws, late, or all of few devices."""
+    flow = Flow(devices=devices, flaws=flaws or {}, late_share=late_share)
+    return subject.feed.burst(records, flow).acknowledged_records
+
+
+def strange(subject: Subject, each: int = 5) -> dict[str, int]:
+    """Send records that no schema foresees: huge, deep, not UTF-8, empty, a tombstone."""
+    return subject.feed.strange(_strange, each=each)
+
+
+def _strange(device: str, time: str) -> list[tuple[str, bytes | None, str | None]]:
+    """Name, value, and the reason for which it must be rejected; None for a good record."""
+    good: dict[str, Any] = {
+        "device_id": device,
+        "event_timestamp": time,
+        "battery_level": 50.0,
+        "signal_strength": -70.0,
+        "latitude": 1.0,
+        "longitude": 2.0,
+        "duration_seconds": 3.0,
+    }
+    text = json.dumps(good)
+    deep = "[" * 2000 + "]" * 2000
+    return [
+        ("good", text.encode(), None),
+        ("again", text.encode(), None),
+        ("huge", json.dumps({**good, "note": "x" * 900_000}).encode(), None),
+        ("tombstone", None, "missing:value"),
+        ("empty", b"", "invalid_json"),
+        ("not UTF-8", text.encode().replace(b"device", b"\xff\xfe"), "invalid_json"),
+        ("deep", f'{text[:-1]}, "note": {deep}}}'.encode(), "invalid_json"),
+        ("a number", b"5", "schema_mismatch:value"),
+        ("a list", f"[{text}]".encode(), "schema_mismatch:value"),
+        ("twice in one", (text + text).encode(), "invalid_json"),
+    ]
+
+
+VERBS = {
+    "data.burst": action(burst),
+    "data.strange": action(strange),
+}

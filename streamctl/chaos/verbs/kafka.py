@@ -1,0 +1,145 @@
+"""Faults of the broker and its topics."""
+
+import threading
+import time
+from contextlib import suppress
+from typing import Any
+
+from streamctl.chaos.subject import QUERIES, Subject
+from streamctl.chaos.verbs.verb import action
+from streamctl.errors import BrokerUnreachable, DeadlinePassed, NotFound
+from streamctl.sandbox import lifecycle as sandbox
+
+_SLICE_SECONDS = 0.1
+
+
+def stop(subject: Subject) -> None:
+    """Stop the broker in order."""
+    sandbox.down(directory=subject.stage.kafka)
+
+
+def start(subject: Subject) -> None:
+    """Start the broker, unless it runs."""
+    subject.stage.start_broker()
+
+
+def kill(subject: Subject) -> None:
+    """End the broker with SIGKILL."""
+    sandbox.kill(directory=subject.stage.kafka)
+
+
+def pause(subject: Subject) -> None:
+    """Freeze the broker with SIGSTOP: connections stay, and nobody answers."""
+    sandbox.pause(directory=subject.stage.kafka)
+
+
+def resume(subject: Subject, **_more: Any) -> None:
+    """Let a frozen or slow broker go on as usual."""
+    for thread in subject.background:
+        if isinstance(thread, _Slowed):
+            thread.stop()
+    sandbox.resume(directory=subject.stage.kafka)
+
+
+def slow(subject: Subject, share: float = 0.2) -> None:
+    """Let the broker run only for a share of the time."""
+    thread = _Slowed(subject, share)
+    subject.background.append(thread)
+    thread.start()
+
+
+class _Slowed(threading.Thread):
+    """Freezes and thaws the broker in turns."""
+
+    def __init__(self, subject: Subject, share: float) -> None:
+        super().__init__(name="slowed broker", daemon=True)
+        self._directory, self._share = subject.stage.kafka, share
+        self._stopping = threading.Event()
+
+    def run(self) -> None:
+        with suppress(NotFound):
+            while not self._stopping.is_set():
+                sandbox.pause(directory=self._directory)
+                self._stopping.wait(_SLICE_SECONDS * (1 - self._share))
+                sandbox.resume(directory=self._directory)
+                self._stopping.wait(_SLICE_SECONDS * self._share)
+
+    def stop(self) -> None:
+        self._stopping.set()
+        self.join()
+
+
+def restart(subject: Subject) -> None:
+    """Stop the broker in order and start it again at once."""
+    stop(subject)
+    start(subject)
+
+
+def delete_topic(subject: Subject) -> None:
+    """Delete the topic that the job reads."""
+    subject.broker.delete_topic(subject.topic)
+
+
+def make_topic_anew(subject: Subject, partitions: int = 2) -> None:
+    """Delete the job's topic and make another of the same name."""
+    subject.broker.delete_topic(subject.topic)
+    subject.broker.create_topic(subject.topic, partitions=partitions)
+
+
+def add_partitions(subject: Subject, total: int = 4) -> None:
+    """Give the job's topic more partitions."""
+    from confluent_kafka.admin import NewPartitions
+
+    broker = subject.broker
+    futures = broker.admin().create_partitions([NewPartitions(subject.topic, total)])
+    broker.result(futures[subject.topic], topic=subject.topic)
+    deadline = time.monotonic() + broker.timeout_seconds
+    while broker.topic(subject.topic).partitions < total:
+        if time.monotonic() > deadline:
+            raise BrokerUnreachable("the new partitions do not show")
+        time.sleep(0.05)
+
+
+def truncate(subject: Subject, share: float = 0.5) -> dict[str, int]:
+    """Delete a share of what the stopped job has not read yet, as retention does."""
+    positions = {query: subject.position(query) for query in QUERIES}
+    before = {}
+    for partition, (low, high) in subject.broker.watermarks(subject.topic).items():
+        read = {query: max(low, at.get(partition, 0)) for query, at in positions.items()}
+        first = max(read.values())
+        before[partition] = first + int((high - first) * share)
+        for query, at in read.items():
+            lost = range(at, before[partition])
+            subject.gone[query] |= {(partition, offset) for offset in lost}
+    subject.broker.delete_records(subject.topic, before)
+    return {str(partition): offset for partition, offset in before.items()}
+
+
+def await_backlog(subject: Subject, records: int = 500, seconds: float = 60.0) -> int:
+    """Wait until so many records are unread.
+
+    Raises:
+        DeadlinePassed: there are not, in time.
+    """
+    deadline = time.monotonic() + seconds
+    while (lag := subject.true_lag()) < records:
+        if time.monotonic() > deadline:
+            raise DeadlinePassed(f"only {lag} records are unread after {seconds:g} s")
+        time.sleep(0.2)
+    return lag
+
+
+VERBS = {
+    "kafka.stop": action(stop, undo="kafka.start"),
+    "kafka.start": action(start),
+    "kafka.kill": action(kill, undo="kafka.start"),
+    "kafka.pause": action(pause, undo="kafka.resume"),
+    "kafka.resume": action(resume),
+    "kafka.slow": action(slow, undo="kafka.resume"),
+    "kafka.restart": action(restart, undo="kafka.start"),
+    "kafka.delete_topic": action(delete_topic),
+    "kafka.make_topic_anew": action(make_topic_anew),
+    "kafka.add_partitions": action(add_partitions),
+    "kafka.truncate": action(truncate),
+    "kafka.await_backlog": action(await_backlog),
+}

@@ -1,0 +1,120 @@
+"""Faults of the machine: a full disk, too little memory, too few descriptors, busy processors."""
+
+import resource
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from streamctl.chaos.subject import Subject
+from streamctl.chaos.verbs.verb import action
+from streamctl.errors import NotFound, Refused, Unsupported
+
+_FILLER = "filler"
+_PIECE_BYTES = 1 << 20
+_LIMITS = {"files": resource.RLIMIT_NOFILE, "memory": resource.RLIMIT_AS}
+
+
+def small_disk(subject: Subject, megabytes: int = 64) -> None:
+    """Mount a small file system under the job's data; needs the right to mount.
+
+    Raises:
+        Unsupported: not allowed here.
+    """
+    place = subject.project / "data"
+    place.mkdir(parents=True, exist_ok=True)
+    command = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(place)]
+    _run(command, "a file system cannot be mounted here")
+
+
+def remove_disk(subject: Subject, **_more: Any) -> None:
+    """Unmount it, if it is mounted."""
+    place = subject.project / "data"
+    if place.is_mount():
+        _run(["umount", "--lazy", str(place)], "the file system cannot be unmounted")
+
+
+def fill_disk(subject: Subject, leave_kilobytes: int = 0) -> int:
+    """Fill the job's small disk, but for so much; the bytes that were written.
+
+    Raises:
+        Refused: the disk is not one of ours.
+    """
+    place = subject.project / "data"
+    if not place.is_mount():
+        raise Refused("only a small disk of ours is filled", hint="Use disk.small first.")
+    with (place / _FILLER).open("ab", buffering=0) as file, suppress(OSError):
+        while True:
+            file.write(bytes(_PIECE_BYTES))
+    with (place / _FILLER).open("ab", buffering=0) as file, suppress(OSError):
+        while True:
+            file.write(bytes(1024))
+    size = (place / _FILLER).stat().st_size
+    with (place / _FILLER).open("rb+") as file:
+        file.truncate(max(0, size - leave_kilobytes * 1024))
+    return size
+
+
+def free_disk(subject: Subject, **_more: Any) -> None:
+    """Give the space back."""
+    (subject.project / "data" / _FILLER).unlink(missing_ok=True)
+
+
+def limit(subject: Subject, what: str, more: int = 0) -> dict[str, int]:
+    """Allow the driver's JVM so many files, or bytes of memory, more than it has now."""
+    if what not in _LIMITS:
+        raise Unsupported(f'no limit "{what}"', hint=f"There are: {', '.join(_LIMITS)}.")
+    found: dict[str, int] = {}
+    for process in _jvm(subject):
+        has = int(process.num_fds() if what == "files" else process.memory_info().vms)
+        _, most = process.rlimit(_LIMITS[what])
+        process.rlimit(_LIMITS[what], (has + more, most))
+        found[str(process.pid)] = has + more
+    subject.crashed = True  # it may end at any point
+    return found
+
+
+def free_limit(subject: Subject, what: str, **_more: Any) -> None:
+    """Lift the limit, if that driver still lives."""
+    with suppress(NotFound, psutil.Error):
+        for process in _jvm(subject):
+            _, most = process.rlimit(_LIMITS[what])
+            process.rlimit(_LIMITS[what], (most, most))
+
+
+def burn(subject: Subject, seconds: float = 15.0, processes: int = 4) -> None:
+    """Keep the processors busy with other work; it ends by itself."""
+    del subject
+    code = f"import time\nend = time.time() + {seconds}\nwhile time.time() < end: pass"
+    workers = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(processes)]
+    for worker in workers:
+        worker.wait()
+
+
+def _jvm(subject: Subject) -> list[psutil.Process]:
+    processes = [psutil.Process(pid) for pid in subject.driver_processes()]
+    found = [process for process in processes if Path(process.exe()).name == "java"]
+    if not found:
+        raise NotFound("no driver runs")
+    return found
+
+
+def _run(command: list[str], what: str) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        words = (done.stderr.strip().splitlines() or ["no word"])[-1]
+        raise Unsupported(f"{what}: {words}", hint="It needs root, as in a container of its own.")
+
+
+VERBS = {
+    "disk.small": action(small_disk, undo="disk.remove"),
+    "disk.remove": action(remove_disk),
+    "disk.fill": action(fill_disk, undo="disk.free"),
+    "disk.free": action(free_disk),
+    "limit.set": action(limit, undo="limit.free"),
+    "limit.free": action(free_limit),
+    "cpu.burn": action(burn),
+}

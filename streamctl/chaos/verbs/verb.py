@@ -1,0 +1,37 @@
+"""What a verb is: a function of the subject and its arguments, its role, and its opposite."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from streamctl.chaos.experiment import Role
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Definition:
+    """A probe or an action.
+
+    Attributes:
+        call: its first argument is the subject; the others have the names of the arguments.
+        undo: the verb that takes it back, given the same arguments; empty where nothing stays
+            changed.
+    """
+
+    role: Role
+    call: Callable[..., Any]
+    undo: str = ""
+
+    @property
+    def help(self) -> str:
+        """The first line of the function's own words."""
+        return (self.call.__doc__ or "").strip().splitlines()[0]
+
+
+def action(call: Callable[..., Any], *, undo: str = "") -> Definition:
+    """Define an action."""
+    return Definition(role=Role.ACTION, call=call, undo=undo)
+
+
+def probe(call: Callable[..., Any]) -> Definition:
+    """Define a probe."""
+    return Definition(role=Role.PROBE, call=call)

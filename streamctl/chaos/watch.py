@@ -1,0 +1,140 @@
+"""Looks at a job all the time, from outside: what it says of itself, and what is so."""
+
+import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from streamctl.chaos.evidence import Batch, Letters, Sample
+from streamctl.chaos.subject import WINDOWS, Subject, seconds
+from streamctl.errors import StreamctlError
+from streamctl.lag.measure import measure
+from streamctl.lag.subjects import find_subjects
+from streamctl.observe.status import StatusReport, read_status
+
+_LOOK_SECONDS = 0.5
+_MEASURE_EVERY = 2
+"""Lag costs a request, so it is measured at every second look."""
+
+
+@dataclass(slots=True)
+class _Run:
+    """One `start` of the job: the drivers that lived, and the restarts that were told."""
+
+    drivers: set[int] = field(default_factory=set)
+    restarts: int = 0
+
+
+class Watch:
+    """Samples in a thread, between `start` and `stop`.
+
+    Args:
+        subject: whom to look at.
+    """
+
+    def __init__(self, subject: Subject) -> None:
+        self.samples: list[Sample] = []
+        self._runs: dict[str, _Run] = {}
+        self._subject = subject
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._look_on, name="watch", daemon=True)
+
+    @property
+    def running(self) -> bool:
+        """Whether it looks."""
+        return self._thread.is_alive()
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End with a last look."""
+        self._stopping.set()
+        self._thread.join()
+
+    @property
+    def drivers(self) -> int:
+        """Processes of the driver that lived."""
+        return sum(len(run.drivers) for run in self._runs.values())
+
+    @property
+    def restarts(self) -> int:
+        """As the status counts them, and the starts after the first one."""
+        return self.crashes + max(0, len(self._runs) - 1)
+
+    @property
+    def crashes(self) -> int:
+        """Restarts by the supervisor alone."""
+        return sum(run.restarts for run in self._runs.values())
+
+    def _look_on(self) -> None:
+        looks, told, true = 0, None, None
+        while not self._stopping.wait(_LOOK_SECONDS):
+            if looks % _MEASURE_EVERY == 0:
+                told, true = self._lags()
+            looks += 1
+            self.samples.append(self._look(told, true))
+        self.samples.append(self._look(*self._lags()))
+
+    def _look(self, told: int | None, true: int | None) -> Sample:
+        report: StatusReport | None = None
+        with suppress(StreamctlError):
+            report = read_status(self._subject.run)
+        living = self._subject.driver_processes()
+        if report is None:
+            return Sample(at=time.time(), told_lag=told, true_lag=true)
+        run = self._runs.setdefault(report.run_id, _Run())
+        run.restarts = max(run.restarts, report.restarts)
+        if report.driver_pid is not None and report.driver_pid in living:
+            run.drivers.add(report.driver_pid)
+        return Sample(
+            at=time.time(),
+            observed=report.observed,
+            verdict=report.verdict,
+            attempt=report.attempt,
+            restarts=report.restarts,
+            driver_pid=report.driver_pid,
+            driver_lives=bool(living),
+            told_lag=told,
+            true_lag=true,
+        )
+
+    def _lags(self) -> tuple[int | None, int | None]:
+        """What `lag` tells of the windows, and what is so."""
+        told = true = None
+        subject = self._subject
+        with suppress(StreamctlError):
+            found = find_subjects(str(subject.checkpoint_location), query=WINDOWS)
+            with subject.stage.broker(timeout_seconds=2) as broker:
+                report = measure(found, broker, location="", now=datetime.now(UTC), ages=False)
+            told = report.lag_records
+        with suppress(StreamctlError):
+            true = subject.true_lag()
+        return told, true
+
+
+def batches(subject: Subject) -> tuple[list[Batch], list[Letters]]:
+    """What the driver reported of its micro-batches."""
+    windows, letters = [], []
+    for line in subject.run.progress():
+        if line["kind"] != "progress":
+            continue
+        at = seconds(line["timestamp"])
+        if line["query"] == WINDOWS:
+            windows.append(_batch(line, at))
+        elif rejected := sum(each["count"] for each in line["rejected"].values()):
+            letters.append(Letters(at=at, rejected=rejected))
+    return windows, letters
+
+
+def _batch(line: dict[str, Any], at: float) -> Batch:
+    return Batch(
+        at=at,
+        seconds=line["duration_ms"].get("triggerExecution", 0) / 1000,
+        batch_id=line["batch_id"],
+        records=line["input_rows"],
+        attempt=line["attempt"],
+    )

@@ -1,0 +1,174 @@
+"""`streamctl chaos list | verbs | run | show | report | cleanup`."""
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from streamctl.cli import chaos_views as views
+from streamctl.cli.command import Here, command
+from streamctl.cli.confirm import confirm
+from streamctl.errors import SettingsInvalid
+
+if TYPE_CHECKING:
+    from streamctl.chaos.campaign import Campaign, Cleaned
+    from streamctl.chaos.experiment import Experiment
+
+app = typer.Typer(
+    name="chaos",
+    help="Break a job on purpose and account for every record.",
+    add_completion=False,
+    no_args_is_help=True,
+)
+_CampaignId = Annotated[
+    str, typer.Argument(help="Of a campaign; default: the newest.", show_default=False)
+]
+
+
+@command(app, "list", view=views.listing)
+def list_(here: Here) -> "views.Listing":
+    """List the experiments that ship."""
+    from streamctl.chaos.catalogue import catalogue
+
+    del here
+    return views.Listing(
+        experiments=[
+            views.Listed(name=each.name, title=each.title, tags=list(each.tags))
+            for each in catalogue().values()
+        ]
+    )
+
+
+@command(app, "verbs", view=views.verbs)
+def verbs(here: Here) -> "views.Verbs":
+    """List the probes and actions for experiments of your own."""
+    from streamctl.chaos.verbs.table import VERBS
+
+    del here
+    return views.Verbs(
+        verbs=[
+            views.VerbListed(name=name, role=each.role, undo=each.undo, help=each.help)
+            for name, each in VERBS.items()
+        ]
+    )
+
+
+@command(app, "run", view=views.campaign)
+def run(
+    here: Here,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(help="Experiments by name, or files (JSON, YAML).", show_default=False),
+    ] = None,
+    *,
+    every: Annotated[bool, typer.Option("--all", help="All that ship.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="With --all: six, in minutes.")] = False,
+    repeat: Annotated[int, typer.Option("--repeat", help="So often, in random order.", min=1)] = 1,
+    seed: Annotated[
+        int | None, typer.Option("--seed", help="Of records and order.", show_default=False)
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> "Campaign":
+    """Run experiments on a job and a broker of their own. Exit code 3 when one is violated."""
+    import random
+
+    from streamctl.chaos.campaign import run_campaign
+
+    chosen = _chosen(names or [], every=every, quick=quick)
+    confirm(f"run {len(chosen)} experiments, of a minute or two each", yes=yes)
+    with _terminated_is_interrupted():
+        return run_campaign(
+            chosen,
+            base=_base(here),
+            seed=random.randrange(10**6) if seed is None else seed,  # noqa: S311 - no secret
+            repeat=repeat,
+            on_event=here.on_event,
+        )
+
+
+@command(app, "show", view=views.shown)
+def show(here: Here, campaign: _CampaignId = "") -> "views.Shown":
+    """Show the verdicts of a campaign, made anew from its evidence."""
+    from streamctl.chaos.campaign import last_campaign, trials
+    from streamctl.reports import worst
+
+    directory = last_campaign(_base(here), campaign)
+    judgements = [judgement for _, judgement in trials(directory)]
+    return views.Shown(
+        id=directory.name,
+        verdict=worst(each.verdict for each in judgements),
+        judgements=judgements,
+    )
+
+
+@command(app, "report", view=views.written)
+def report(
+    here: Here,
+    campaign: _CampaignId = "",
+    *,
+    to: Annotated[
+        Path | None,
+        typer.Option("--to", help="File; default: with the campaign.", show_default=False),
+    ] = None,
+) -> "views.Written":
+    """Write a campaign as one HTML file, with plots: it needs no network."""
+    from streamctl.chaos.campaign import last_campaign, trials
+    from streamctl.chaos.report.page import page
+    from streamctl.reports import Verdict
+    from streamctl.rundir import replace_file
+
+    directory = last_campaign(_base(here), campaign)
+    found = trials(directory)
+    names = " ".join(dict.fromkeys(evidence.experiment for evidence, _ in found))
+    file = to or directory / "report.html"
+    replace_file(
+        file,
+        page(found, title=f"Campaign {directory.name}", command=f"streamctl chaos run {names}"),
+    )
+    return views.Written(verdict=Verdict.OK, file=file)
+
+
+@command(app, "cleanup", view=views.cleaned)
+def cleanup(here: Here) -> "Cleaned":
+    """End the processes that a killed run left; evidence stays."""
+    from streamctl.chaos.campaign import cleanup as clean
+
+    return clean(_base(here), on_event=here.on_event)
+
+
+def _chosen(names: list[str], *, every: bool, quick: bool) -> "list[Experiment]":
+    from streamctl.chaos.catalogue import catalogue, selected
+    from streamctl.chaos.experiment import read_experiment
+
+    if every == bool(names) or (quick and not every):
+        raise SettingsInvalid(
+            "name experiments, or give --all, with --quick or without",
+            hint="`streamctl chaos list` lists them.",
+        )
+    if every:
+        return selected(quick=quick)
+    known = catalogue()
+    return [known.get(name) or read_experiment(Path(name)) for name in names]
+
+
+def _base(here: Here) -> Path:
+    from streamctl.chaos.campaign import FOLDER
+
+    return here.layers().root / ".streamctl" / FOLDER
+
+
+@contextmanager
+def _terminated_is_interrupted() -> Iterator[None]:
+    """SIGTERM undoes all, as Ctrl-C does."""
+
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

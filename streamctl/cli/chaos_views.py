@@ -1,0 +1,146 @@
+"""How experiments and their verdicts are shown."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from streamctl.chaos.verdict import CLOSING, WORDS, Judgement
+from streamctl.cli.render import Facts, Line, Table, View
+from streamctl.reports import Verdict
+
+if TYPE_CHECKING:
+    from streamctl.chaos.campaign import Campaign, Cleaned
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """One experiment."""
+
+    name: str
+    title: str
+    tags: list[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """The experiments that ship."""
+
+    experiments: list[Listed]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerbListed:
+    """One probe or action."""
+
+    name: str
+    role: str
+    undo: str
+    help: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verbs:
+    """The probes and actions that experiments may name."""
+
+    verbs: list[VerbListed]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """Verdicts of one campaign, made anew from the evidence."""
+
+    id: str
+    verdict: Verdict
+    judgements: list[Judgement]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """A report that was written."""
+
+    verdict: Verdict
+    file: Path
+
+
+def listing(report: Listing) -> View:
+    """A table by group."""
+    rows = [(each.name, each.tags[0], each.title) for each in report.experiments]
+    return [Table(columns=("experiment", "group", "what happens"), rows=rows)]
+
+
+def verbs(report: Verbs) -> View:
+    """A table."""
+    rows = [(each.name, each.role, each.undo, each.help) for each in report.verbs]
+    return [Table(columns=("verb", "is", "undone by", "what it does"), rows=rows)]
+
+
+def campaign(report: "Campaign") -> View:
+    """One line an experiment, then what is wrong, then the closing line."""
+    return [
+        _table(report.judgements),
+        *_wrong(report.judgements),
+        *(
+            Line(text=f"{each.experiment} could not be tried: {each.reason}. {each.hint}".rstrip())
+            for each in report.not_run
+        ),
+        Facts(
+            rows=[
+                ("verdict", report.verdict),
+                ("seed", str(report.seed)),
+                ("seconds", report.seconds),
+                ("evidence", report.directory),
+            ]
+        ),
+        _closing(report.verdict),
+    ]
+
+
+def shown(report: Shown) -> View:
+    """Every invariant of every experiment."""
+    blocks: list[Facts | Table | Line] = [_table(report.judgements)]
+    for judgement in report.judgements:
+        rows = [(each.name, each.verdict, each.detail) for each in judgement.invariants]
+        columns = ("invariant", "verdict", "what was seen")
+        blocks.append(Table(title=judgement.experiment, columns=columns, rows=rows))
+        blocks += [Line(text=f"  {example}") for example in judgement.examples]
+    return [*blocks, _closing(report.verdict)]
+
+
+def written(report: Written) -> View:
+    """The path."""
+    return [Line(text=str(report.file))]
+
+
+def cleaned(report: "Cleaned") -> View:
+    """One line."""
+    names = ", ".join(report.campaigns)
+    return [Line(text=f"cleaned up: {names}" if names else "nothing was left")]
+
+
+def _table(judgements: list[Judgement]) -> Table:
+    rows = []
+    for each in judgements:
+        counts = each.counts
+        wrong = (counts.lost, counts.duplicated) if counts else ("?", "?")
+        noticed = f"{each.detected_by} {each.detected_seconds:.1f} s" if each.detected_by else ""
+        back = "" if each.caught_up_seconds is None else f"{each.caught_up_seconds:.1f} s"
+        rows.append((each.experiment, each.verdict, noticed, back, *wrong))
+    return Table(
+        columns=("experiment", "verdict", "noticed", "recovered", "lost", "doubled"),
+        rows=rows,
+        right=frozenset({3, 4, 5}),
+    )
+
+
+def _wrong(judgements: list[Judgement]) -> list[Line]:
+    """What is not ok, one line each."""
+    return [
+        Line(text=f"{judgement.experiment}: {WORDS[each.verdict]}: {each.name}: {each.detail}")
+        for judgement in judgements
+        for each in judgement.invariants
+        if each.verdict is not Verdict.OK
+    ]
+
+
+def _closing(verdict: Verdict) -> Line:
+    return Line(text=CLOSING[verdict])

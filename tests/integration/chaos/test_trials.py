@@ -1,0 +1,68 @@
+"""Real experiments on real Kafka and Spark, and what a killed run leaves."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.harness import REPOSITORY, until
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
+COMMAND = [sys.executable, "-m", "streamctl", "chaos"]
+ENVIRON = os.environ | {"PYTHONPATH": str(REPOSITORY)}
+
+
+def left_in(place: Path) -> list[str]:
+    """Command lines of processes that belong to experiments there."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            line = " ".join(process.cmdline())
+        except psutil.Error:
+            continue
+        if str(place) in line:
+            found.append(line)
+    return found
+
+
+def test_two_experiments_account_for_every_record_and_leave_nothing(tmp_path):
+    """One fault of the process, at a named phase, and one of the network."""
+    names = ("driver-killed-at-commit", "network-partition")
+    done = subprocess.run(
+        [*COMMAND, "run", *names, "--yes", "--seed", "7", "-o", "json"],
+        cwd=tmp_path, env=ENVIRON, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr[-3000:]
+    killed, partition = json.loads(done.stdout)["data"]["judgements"]
+    assert (killed["detected_by"] or "") in {"status", "restart"}
+    assert partition["detected_by"]
+    for judgement in (killed, partition):
+        counts = judgement["counts"]
+        assert counts["lost"] == counts["duplicated"] == counts["windows_twice"] == 0
+        assert counts["produced"] > 1000
+        assert counts["in_windows"] > 0
+        assert counts["dead_letters"] > 0
+    assert left_in(tmp_path) == []
+    journal = next(tmp_path.glob(".streamctl/chaos/*/001-*/journal.json"))
+    assert json.loads(journal.read_text())["method"][0]["output"]["hit"] in {True, False}
+
+
+def test_a_killed_run_is_cleaned_up(tmp_path):
+    """SIGKILL between the broker's start and its end."""
+    with subprocess.Popen(
+        [*COMMAND, "run", "kafka-paused", "--yes"],
+        cwd=tmp_path, env=ENVIRON, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    ) as run:  # fmt: skip
+        until(lambda: list(tmp_path.glob(".streamctl/chaos/*/proxy/proxy.json")), seconds=120)
+        time.sleep(1)
+        run.send_signal(signal.SIGKILL)
+    assert left_in(tmp_path)
+    cleaned = subprocess.run([*COMMAND, "cleanup"], cwd=tmp_path, env=ENVIRON, check=False)
+    assert cleaned.returncode == 0
+    until(lambda: left_in(tmp_path) == [], seconds=20)
