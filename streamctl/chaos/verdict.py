@@ -10,10 +10,12 @@ What an experiment expects, beside the invariants that hold always:
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from streamctl.chaos.evidence import Evidence, Sample
+from streamctl.chaos.counts import Counts, counts, examples, wrong_letters
+from streamctl.chaos.evidence import Evidence
+from streamctl.chaos.timeline import caught_up_after, detections, first_commit
 from streamctl.errors import ExitCode
 from streamctl.reports import Verdict, worst
 
@@ -23,7 +25,6 @@ _RECOVERED_SECONDS = 120.0
 _BLIND_SECONDS = 6.0
 """How long the status may call a job well whose driver is gone: it is looked at from outside."""
 _ALARMS = ("status", "lag", "restart")
-_JUST_BEFORE_SECONDS = 6.0
 _STALE_SAMPLES = 6
 
 
@@ -47,31 +48,6 @@ class Invariant:
     name: str
     verdict: Verdict
     detail: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Counts:
-    """Every record, by what became of it.
-
-    Attributes:
-        in_windows, in_state: counted in windows of the output, and in open ones.
-        lost, duplicated: too few and too many in windows, and dead letters that are missing.
-        windows_twice: windows with more than one row.
-        letters_again: copies of dead letters; a crash may make some (at least once).
-        gone: deleted by Kafka before they were read.
-    """
-
-    produced: int
-    in_windows: int
-    in_state: int
-    dead_letters: int
-    late: int
-    lost: int
-    duplicated: int
-    windows_twice: int
-    letters_again: int
-    gone: int
-    unread: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,67 +101,8 @@ def judge(evidence: Evidence) -> Judgement:
         caught_up_seconds=_rounded(caught_up),
         counts=counts(evidence),
         invariants=invariants,
-        examples=list(_examples(evidence))[:_EXAMPLES],
+        examples=list(examples(evidence))[:_EXAMPLES],
     )
-
-
-def detections(evidence: Evidence) -> dict[str, float]:
-    """Who noticed the fault, and how many seconds after its begin."""
-    if evidence.began is None:
-        return {}
-    began = evidence.began
-    found = {name: at - began for name, at in evidence.signs.items()}
-    later = [sample for sample in evidence.samples if sample.at >= began]
-    before = [sample for sample in evidence.samples if sample.at < began]
-    limit, attempt = _usual_lag(evidence), max((s.attempt for s in before), default=1)
-    signs: dict[str, Callable[[Sample], bool]] = {
-        "status": lambda s: s.verdict not in {"ok", ""},
-        "lag": lambda s: s.told_lag is None or s.told_lag > limit,
-        "restart": lambda s: s.attempt > attempt,
-    }
-    for name, shows in signs.items():
-        if seen := next((s.at for s in later if shows(s)), None):
-            found[name] = seen - began
-    usual = 3 * max((each.rejected for each in evidence.letters if each.at < began), default=0)
-    floods = (each.at for each in evidence.letters if each.at >= began and each.rejected > usual)
-    if flood := next(floods, None):
-        found["rejected"] = flood - began
-    return found
-
-
-def first_commit(evidence: Evidence) -> float | None:
-    """Seconds from the end of the fault to the end of the next batch."""
-    if evidence.ended is None:
-        return None
-    ends = (b.at + b.seconds for b in evidence.batches)
-    return min((end - evidence.ended for end in ends if end >= evidence.ended), default=None)
-
-
-def caught_up_after(evidence: Evidence) -> float | None:
-    """Seconds from the end of the fault until the lag was as before, and stayed so."""
-    if evidence.ended is None:
-        return None
-    limit, ended = _usual_lag(evidence), evidence.ended
-    since: float | None = None
-    for sample in evidence.samples:
-        if sample.at < ended:
-            continue
-        if sample.true_lag is None or sample.true_lag > limit:
-            since = None
-        elif since is None:
-            since = sample.at - ended
-    return since
-
-
-def _usual_lag(evidence: Evidence) -> float:
-    """What the job was behind at most just before the fault, and what arrives in some seconds."""
-    began = evidence.began or 0.0
-    before = [
-        s.true_lag
-        for s in evidence.samples
-        if began - _JUST_BEFORE_SECONDS <= s.at < began and s.true_lag is not None
-    ]
-    return max(before, default=0) + 3 * evidence.rate
 
 
 def _steady(evidence: Evidence) -> Invariant:
@@ -318,7 +235,7 @@ def _accounted(evidence: Evidence) -> Iterator[Invariant]:
             Invariant(name=name, verdict=Verdict.UNKNOWN, detail=evidence.unknown) for name in names
         )
         return
-    wrong_letters = len(_wrong_letters(evidence))
+    misjudged = len(wrong_letters(evidence))
     again = 0 if evidence.crashed else found.letters_again
     told, late = evidence.found.late, evidence.must.late
     wrong_late = told is not None and told != late
@@ -326,81 +243,13 @@ def _accounted(evidence: Evidence) -> Iterator[Invariant]:
         (found.lost, f"{found.lost} of {found.produced} records"),
         (found.duplicated, f"{found.duplicated} records too many"),
         (found.windows_twice, f"{found.windows_twice} windows"),
-        (wrong_letters + again, (f"{found.dead_letters} letters, {wrong_letters} wrong,"
+        (misjudged + again, (f"{found.dead_letters} letters, {misjudged} wrong,"
                                 f" {found.letters_again} written again")),
         (wrong_late, f"{late} are late, the job says {'not known' if told is None else told}"),
         (found.unread, f"{found.unread} records were not read"),
     )  # fmt: skip
     for name, (wrong, detail) in zip(names, facts, strict=True):
         yield Invariant(name=name, verdict=Verdict.PROBLEM if wrong else Verdict.OK, detail=detail)
-
-
-def counts(evidence: Evidence) -> Counts | None:
-    """Set what must be against what is; None where either is not known."""
-    must, found = evidence.must, evidence.found
-    if must is None or found is None:
-        return None
-    windows = _windows(evidence)
-    missing = _missing_letters(evidence)
-    times = Counter((device, start) for device, start, _ in [*found.rows, *found.state])
-    places = {(partition, offset) for partition, offset, _ in found.letters}
-    return Counts(
-        produced=must.produced,
-        in_windows=sum(count for *_, count in found.rows),
-        in_state=sum(count for *_, count in found.state),
-        dead_letters=len(places),
-        late=must.late,
-        lost=sum(max(0, wanted - got) for wanted, got in windows.values()) + len(missing),
-        duplicated=sum(max(0, got - wanted) for wanted, got in windows.values()),
-        windows_twice=sum(n > 1 for n in times.values()),
-        letters_again=len(found.letters) - len(places),
-        gone=must.gone,
-        unread=must.unread,
-    )
-
-
-def _windows(evidence: Evidence) -> dict[tuple[str, int], tuple[int, int]]:
-    """Window -> records that it must count, and that it counts."""
-    wanted: Counter[tuple[str, int]] = Counter()
-    got: Counter[tuple[str, int]] = Counter()
-    if evidence.must is not None and evidence.found is not None:
-        for device, start, count in evidence.must.windows:
-            wanted[device, start] += count
-        for device, start, count in [*evidence.found.rows, *evidence.found.state]:
-            got[device, start] += count
-    return {window: (wanted[window], got[window]) for window in wanted | got}
-
-
-def _reasons(rejected: list[tuple[int, int, str]]) -> dict[tuple[int, int], str]:
-    return {(partition, offset): reason for partition, offset, reason in rejected}
-
-
-def _missing_letters(evidence: Evidence) -> list[tuple[int, int]]:
-    if evidence.must is None or evidence.found is None:
-        return []
-    there = _reasons(evidence.found.letters)
-    return [place for place in _reasons(evidence.must.rejected) if place not in there]
-
-
-def _wrong_letters(evidence: Evidence) -> list[str]:
-    """Letters with another reason, and those of records that are not to be rejected."""
-    if evidence.must is None or evidence.found is None:
-        return []
-    wanted = _reasons(evidence.must.rejected)
-    return [
-        f"record {place} was rejected: {reason}, not {wanted.get(place, 'at all')}"
-        for place, reason in sorted(_reasons(evidence.found.letters).items())
-        if wanted.get(place) != reason
-    ]
-
-
-def _examples(evidence: Evidence) -> Iterator[str]:
-    for (device, start), (wanted, got) in sorted(_windows(evidence).items()):
-        if wanted != got:
-            yield f"window of {device} at {start} counts {got}, not {wanted}"
-    for partition, offset in _missing_letters(evidence):
-        yield f"record ({partition}, {offset}) is in no dead letter"
-    yield from _wrong_letters(evidence)
 
 
 def _rounded(seconds: float | None) -> float | None:
