@@ -105,74 +105,71 @@ def judge(evidence: Evidence) -> Judgement:
     )
 
 
+def _found(name: str, detail: str, *, wrong: bool) -> Invariant:
+    return Invariant(name=name, verdict=Verdict.PROBLEM if wrong else Verdict.OK, detail=detail)
+
+
+def _unknown(name: str, why: str) -> Invariant:
+    return Invariant(name=name, verdict=Verdict.UNKNOWN, detail=why)
+
+
 def _steady(evidence: Evidence) -> Invariant:
-    known = evidence.ended_how == "completed"
-    detail = "before, and again after" if known else f"the experiment was {evidence.ended_how}"
-    if known and evidence.deviated:
-        return Invariant(
-            name="steady state", verdict=Verdict.PROBLEM, detail="it did not return in time"
-        )
-    verdict = Verdict.OK if known else Verdict.UNKNOWN
-    return Invariant(name="steady state", verdict=verdict, detail=detail.replace("_", " "))
+    name = "steady state"
+    if evidence.ended_how != "completed":
+        return _unknown(name, f"the experiment was {evidence.ended_how}".replace("_", " "))
+    detail = "it did not return in time" if evidence.deviated else "before, and again after"
+    return _found(name, detail, wrong=evidence.deviated)
 
 
 def _honest(evidence: Evidence) -> Invariant:
     """A job without a driver must not be called well for long."""
-    blind = longest = 0.0
+    name = "status is honest"
+    if not evidence.samples:
+        return _unknown(name, "never asked")
+    longest = 0.0
     since: float | None = None
     for sample in evidence.samples:
         called_well = sample.verdict == "ok" and sample.observed == "running"
         if called_well and not sample.driver_lives:
             since = sample.at if since is None else since
-            blind = sample.at - since
-            longest = max(longest, blind)
+            longest = max(longest, sample.at - since)
         else:
             since = None
-    if not evidence.samples:
-        return Invariant(name="status is honest", verdict=Verdict.UNKNOWN, detail="never asked")
-    wrong = longest > _BLIND_SECONDS
     detail = f"called running for {longest:.1f} s without a driver" if longest else "never blind"
-    return Invariant(
-        name="status is honest", verdict=Verdict.PROBLEM if wrong else Verdict.OK, detail=detail
-    )
+    return _found(name, detail, wrong=longest > _BLIND_SECONDS)
 
 
 def _lag_is_true(evidence: Evidence) -> Invariant:
     """What `lag` tells must follow what Kafka and the checkpoint say, sample after sample."""
-    slack, run, worst_run, known = 3 * evidence.rate + 100, 0, 0, 0
+    name, slack = "lag is true", 3 * evidence.rate + 100
+    run = longest = known = 0
     for sample in evidence.samples:
         if sample.told_lag is None or sample.true_lag is None:
             continue
         known += 1
         run = run + 1 if abs(sample.told_lag - sample.true_lag) > slack else 0
-        worst_run = max(worst_run, run)
+        longest = max(longest, run)
     if not known:
-        return Invariant(name="lag is true", verdict=Verdict.UNKNOWN, detail="never measured")
-    wrong = worst_run >= _STALE_SAMPLES
-    detail = f"off in {worst_run} looks on end" if wrong else f"{known} looks agree"
-    return Invariant(
-        name="lag is true", verdict=Verdict.PROBLEM if wrong else Verdict.OK, detail=detail
+        return _unknown(name, "never measured")
+    wrong = longest >= _STALE_SAMPLES
+    return _found(
+        name, f"off in {longest} looks on end" if wrong else f"{known} looks agree", wrong=wrong
     )
 
 
 def _restarts_told(evidence: Evidence) -> Invariant:
-    end = evidence.end
+    name, end = "restarts are told", evidence.end
     if end is None:
-        return Invariant(name="restarts are told", verdict=Verdict.UNKNOWN, detail=evidence.unknown)
-    hidden = end.drivers - 1 - end.restarts
-    return Invariant(
-        name="restarts are told",
-        verdict=Verdict.PROBLEM if hidden > 0 else Verdict.OK,
-        detail=f"{end.drivers} drivers were seen, {end.restarts} restarts are told",
-    )
+        return _unknown(name, evidence.unknown)
+    detail = f"{end.drivers} drivers were seen, {end.restarts} restarts are told"
+    return _found(name, detail, wrong=end.drivers - 1 > end.restarts)
 
 
 def _stop_proven(evidence: Evidence) -> Invariant:
     """A graceful stop leaves every planned batch committed, or one that was not begun."""
-    end = evidence.end
-    name = "stop is proven"
+    name, end = "stop is proven", evidence.end
     if end is None:
-        return Invariant(name=name, verdict=Verdict.UNKNOWN, detail=evidence.unknown)
+        return _unknown(name, evidence.unknown)
     if end.told_batch != end.true_batch:
         detail = f"told batch {end.told_batch}, the commit log ends with {end.true_batch}"
     elif end.outcome not in {"stopped", "already_stopped"}:
@@ -182,47 +179,47 @@ def _stop_proven(evidence: Evidence) -> Invariant:
     elif (end.planned_batch or 0) - (end.true_batch or 0) > 1:
         detail = f"batch {end.planned_batch} is planned, {end.true_batch} is committed"
     else:
-        return Invariant(name=name, verdict=Verdict.OK, detail=f"after batch {end.true_batch}")
-    return Invariant(name=name, verdict=Verdict.PROBLEM, detail=detail)
+        return _found(name, f"after batch {end.true_batch}", wrong=False)
+    return _found(name, detail, wrong=True)
 
 
 def _in_order(evidence: Evidence) -> Invariant:
     """A batch id is finished once, save that a crash may run the last one again."""
+    name = "batches in order"
     seen: Counter[int] = Counter(batch.batch_id for batch in evidence.batches)
+    if not seen:
+        return _unknown(name, "no batch was reported")
     twice = [number for number, times in seen.items() if times > 1]
-    wrong = bool(twice) and not evidence.crashed
     detail = f"finished twice: {twice[:3]}" if twice else f"{len(seen)} batches, each once"
-    verdict = Verdict.PROBLEM if wrong else Verdict.OK if seen else Verdict.UNKNOWN
-    return Invariant(name="batches in order", verdict=verdict, detail=detail)
+    return _found(name, detail, wrong=bool(twice) and not evidence.crashed)
 
 
 _CHECKS = (_steady, _honest, _lag_is_true, _restarts_told, _stop_proven, _in_order)
 
 
 def _detected(evidence: Evidence, noticed: dict[str, float]) -> Invariant:
+    name = "detected"
     wanted = evidence.expects.get("detected_by", ())
     limit = evidence.expects.get("detected_within_seconds", _DETECTED_SECONDS)
-    told = ", ".join(f"{name} after {seconds:.1f} s" for name, seconds in noticed.items())
+    told = ", ".join(f"{by} after {seconds:.1f} s" for by, seconds in noticed.items())
     if not wanted or evidence.began is None:
-        return Invariant(name="detected", verdict=Verdict.OK, detail=told or "need not be noticed")
-    in_time = [name for name in wanted if noticed.get(name, limit + 1) <= limit]
-    verdict = Verdict.OK if in_time else Verdict.PROBLEM if evidence.samples else Verdict.UNKNOWN
-    return Invariant(name="detected", verdict=verdict, detail=told or f"by nobody in {limit:g} s")
+        return _found(name, told or "need not be noticed", wrong=False)
+    if not evidence.samples:
+        return _unknown(name, "nobody was asked")
+    in_time = any(noticed.get(by, limit + 1) <= limit for by in wanted)
+    return _found(name, told or f"by nobody in {limit:g} s", wrong=not in_time)
 
 
 def _recovered(evidence: Evidence, commit: float | None, caught_up: float | None) -> Invariant:
+    name = "recovered"
     limit = evidence.expects.get("recovered_within_seconds", _RECOVERED_SECONDS)
     if evidence.ended is None:
-        return Invariant(name="recovered", verdict=Verdict.OK, detail="nothing was broken")
+        return _found(name, "nothing was broken", wrong=False)
     if commit is None or caught_up is None:
         missing = "no batch was committed" if commit is None else "the lag stayed"
-        return Invariant(name="recovered", verdict=Verdict.PROBLEM, detail=missing)
-    wrong = max(commit, caught_up) > limit
-    return Invariant(
-        name="recovered",
-        verdict=Verdict.PROBLEM if wrong else Verdict.OK,
-        detail=f"first commit after {commit:.1f} s, lag as before after {caught_up:.1f} s",
-    )
+        return _found(name, missing, wrong=True)
+    detail = f"first commit after {commit:.1f} s, lag as before after {caught_up:.1f} s"
+    return _found(name, detail, wrong=max(commit, caught_up) > limit)
 
 
 def _accounted(evidence: Evidence) -> Iterator[Invariant]:
@@ -231,9 +228,7 @@ def _accounted(evidence: Evidence) -> Iterator[Invariant]:
     names = ("nothing lost", "nothing duplicated", "no window twice", "dead letters are right",
              "late count is true", "all was read")  # fmt: skip
     if found is None or evidence.must is None or evidence.found is None:
-        yield from (
-            Invariant(name=name, verdict=Verdict.UNKNOWN, detail=evidence.unknown) for name in names
-        )
+        yield from (_unknown(name, evidence.unknown) for name in names)
         return
     misjudged = len(wrong_letters(evidence))
     again = 0 if evidence.crashed else found.letters_again
@@ -249,7 +244,7 @@ def _accounted(evidence: Evidence) -> Iterator[Invariant]:
         (found.unread, f"{found.unread} records were not read"),
     )  # fmt: skip
     for name, (wrong, detail) in zip(names, facts, strict=True):
-        yield Invariant(name=name, verdict=Verdict.PROBLEM if wrong else Verdict.OK, detail=detail)
+        yield _found(name, detail, wrong=bool(wrong))
 
 
 def _rounded(seconds: float | None) -> float | None:
