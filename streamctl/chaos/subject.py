@@ -44,7 +44,6 @@ _JOB: dict[str, Any] = {
     "supervise.attempts": 50,
     "supervise.initial_backoff_seconds": 0.5,
     "supervise.max_backoff_seconds": 2,
-    "checkpoint.lease_seconds": 10,
     "start.min_free_disk_bytes": 0,
 }
 

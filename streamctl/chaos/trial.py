@@ -27,8 +27,8 @@ from streamctl.reports import Event, OnEvent, Verdict, as_json, ignore
 from streamctl.rundir import replace_file
 
 _DRAIN_SECONDS = 240.0
-_SETTLE_SECONDS = 8.0
-"""Watched before the method, so that there is a usual state to compare with."""
+_SETTLE_SECONDS = 2.0
+"""Watched before the hypothesis is, so that there is a usual state to compare with."""
 
 
 def run_trial(

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from streamctl.chaos.counts import counts
 from streamctl.chaos.evidence import Must, read_evidence, write_evidence
-from streamctl.chaos.verdict import counts, judge
+from streamctl.chaos.verdict import judge
 from streamctl.errors import ExitCode, Malformed, NotFound
 from streamctl.reports import Verdict
 from tests.planted import PLANTED, recorded
