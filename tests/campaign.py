@@ -20,6 +20,8 @@ from streamctl.kafka.client import Broker
 from streamctl.rundir import Observed
 from streamctl.sandbox import lifecycle as sandbox
 from tests import accounting, drains, hot, rewinds, sinks, trials
+from tests import replays as replaying
+from tests import vanishings as vanishing
 from tests.harness import Project, until
 from tests.unit.change import test_faults
 
@@ -158,7 +160,19 @@ def kills(ground: Field, *, count: int, chance: random.Random) -> Result:
     return result
 
 
-CAMPAIGNS = {"stops": stops, "kills": kills}
+def replays(ground: Field, *, count: int, chance: random.Random) -> Result:
+    """Dead letters go back after a rule was loosened, through kills."""
+    figures, wrong = replaying.campaign(ground, TOPIC, count=count, chance=chance)
+    return Result(figures=figures, wrong=wrong)
+
+
+def vanishings(ground: Field, *, count: int, chance: random.Random) -> Result:
+    """Records vanish under the job, and each loss has its receipt."""
+    figures, wrong = vanishing.campaign(ground, TOPIC, count=count, chance=chance)
+    return Result(figures=figures, wrong=wrong)
+
+
+CAMPAIGNS = {"stops": stops, "kills": kills, "replays": replays, "vanishings": vanishings}
 ALONE = {
     "aimed": trials.aimed,
     "planted": trials.planted,

@@ -28,11 +28,12 @@ class _Topics:
     """What the broker says now.
 
     Attributes:
-        log_starts: topic -> partition -> first offset.
+        log_starts, log_ends: topic -> partition -> first offset, and the one after the last.
         ids: topic -> its id, where the broker tells one.
     """
 
     log_starts: KafkaOffsets
+    log_ends: KafkaOffsets
     ids: dict[str, str]
 
 
@@ -66,12 +67,12 @@ def look(run: RunDirectory, store: Store, broker: Broker) -> list[Loss]:
     ]
     read = {topic for held in histories for batch in held.batches for topic in batch.ends}
     topics = _ask(broker, read)
+    ids_before = {h.query: seen.topic_ids.get(h.query, generation.topic_ids) for h in histories}
+    began = {h.query: _began_with_new(h, topics, ids_before[h.query]) for h in histories}
     found = [
         _loss(broker, held.query, batch, skipped, generation=generation.name)
         for held in histories
-        for batch, skipped in _skipped(
-            held, topics, seen.topic_ids.get(held.query, generation.topic_ids), run
-        )
+        for batch, skipped in _skipped(held, topics, began[held.query], run)
     ]
     new = [loss for loss in found if loss.key not in {known.key for known in run.losses()}]
     if new:
@@ -83,7 +84,8 @@ def look(run: RunDirectory, store: Store, broker: Broker) -> list[Loss]:
             seen,
             batches=seen.batches | {query: one.batch_id for query, one in newest.items()},
             planned_at=seen.planned_at | {query: iso(x.planned_at) for query, x in newest.items()},
-            topic_ids=seen.topic_ids | dict.fromkeys(newest, topics.ids),
+            topic_ids=seen.topic_ids
+            | {query: _known(ids_before[query], topics.ids, began[query]) for query in newest},
         )
     )
     return new
@@ -147,23 +149,59 @@ def _batch(
 
 
 def _skipped(
-    history: _History, topics: _Topics, ids_before: Mapping[str, str], run: RunDirectory
+    history: _History, topics: _Topics, began: Mapping[str, int], run: RunDirectory
 ) -> Iterator[tuple[Batch, Skipped]]:
-    """What the batches passed over; a new topic is told with the first of them.
+    """What the batches passed over; of a topic made anew, the batch that began with the new one.
 
     A history that is not continued may be old, and much was deleted since its batches had read:
     they are judged only where their rows are known.
     """
-    changed = {name for name, id_ in topics.ids.items() if ids_before.get(name, id_) != id_}
     rows: dict[int, int] | None = None
     for batch in history.batches:
-        if skipped_by(batch, topics.log_starts, anew=changed):
+        anew = {topic for topic, batch_id in began.items() if batch_id == batch.batch_id}
+        if skipped_by(batch, topics.log_starts, anew=anew):
             rows = _rows(run, history.generation, history.query) if rows is None else rows
             counted = replace(batch, rows=rows.get(batch.batch_id))
             if history.is_continued or counted.rows is not None:
-                for skipped in skipped_by(counted, topics.log_starts, anew=changed):
+                for skipped in skipped_by(counted, topics.log_starts, anew=anew):
                     yield batch, skipped
-        changed = set()
+
+
+def _began_with_new(
+    history: _History, topics: _Topics, ids_before: Mapping[str, str]
+) -> dict[str, int]:
+    """Topic that was made anew -> the batch that began with the new one, as far as it is there yet.
+
+    Where the position went back, it is that batch. Else it is the newest that ends within the new
+    topic, for one that ends after it has read the old one; where several began with it since the
+    last look, the receipt claims too much rather than too little.
+    """
+    found = {}
+    for topic, id_ in topics.ids.items():
+        if ids_before.get(topic, id_) == id_:
+            continue
+        log_ends = topics.log_ends.get(topic, {})
+        within = [b for b in history.batches if _is_within(b.ends.get(topic, {}), log_ends)]
+        back = [b for b in history.batches if _went_back(b, topic)]
+        if back or within:
+            found[topic] = (back[0] if back else within[-1]).batch_id
+    return found
+
+
+def _known(
+    before: Mapping[str, str], now: Mapping[str, str], began: Mapping[str, int]
+) -> dict[str, str]:
+    """The ids that a query has read by: a new one only once a batch began with it."""
+    return {topic: id_ if topic in began else before.get(topic, id_) for topic, id_ in now.items()}
+
+
+def _is_within(ends: Mapping[int, int], log_ends: Mapping[int, int]) -> bool:
+    return bool(ends) and all(end <= log_ends.get(p, 0) for p, end in ends.items())
+
+
+def _went_back(batch: Batch, topic: str) -> bool:
+    starts = batch.starts.get(topic, {})
+    return any(end < starts.get(p, 0) for p, end in batch.ends.get(topic, {}).items())
 
 
 def _initial(checkpoint: Checkpoint, generation: Generation) -> KafkaOffsets:
@@ -189,14 +227,18 @@ def _moment(entry: OffsetsEntry) -> datetime:
 
 def _ask(broker: Broker, names: set[str]) -> _Topics:
     log_starts: KafkaOffsets = {}
+    log_ends: KafkaOffsets = {}
     ids: dict[str, str] = {}
     for name in sorted(names):
         try:
             ids[name] = broker.topic(name).topic_id or ""
-            log_starts[name] = {p: low for p, (low, _) in broker.watermarks(name).items()}
+            marks = broker.watermarks(name)
+            log_starts[name] = {partition: low for partition, (low, _) in marks.items()}
+            log_ends[name] = {partition: high for partition, (_, high) in marks.items()}
         except TopicNotFound:
             continue  # Spark will say so; while it is away nothing is read
-    return _Topics(log_starts=log_starts, ids={name: id_ for name, id_ in ids.items() if id_})
+    known = {name: id_ for name, id_ in ids.items() if id_}
+    return _Topics(log_starts=log_starts, log_ends=log_ends, ids=known)
 
 
 def _rows(run: RunDirectory, generation: str, query: str) -> dict[int, int]:

@@ -21,7 +21,7 @@ NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 class Kafka:
     def __init__(self, lows):
-        self.lows, self.ids = lows, {"t": "id1"}
+        self.lows, self.ids, self.end = lows, {"t": "id1"}, 1000
 
     def topic(self, name):
         if name not in self.ids:
@@ -29,7 +29,7 @@ class Kafka:
         return SimpleNamespace(topic_id=self.ids[name])
 
     def watermarks(self, _name):
-        return {partition: (low, 1000) for partition, low in self.lows.items()}
+        return {partition: (low, self.end) for partition, low in self.lows.items()}
 
 
 @pytest.fixture
@@ -180,7 +180,6 @@ def test_each_query_is_told_of_a_topic_made_anew_once(run, store, written, kafka
     looking.look(run, store, kafka)
     kafka.ids = {"t": "id2"}
     commit(run, written, {0: 40, 1: 10}, rows=30)
-    commit(run, written, {0: 45, 1: 10}, rows=5)
     found = looking.look(run, store, kafka)
     assert [(x.query, x.partition, x.start_offset, x.end_offset) for x in found] == [
         ("q", 0, 0, 10),
@@ -190,6 +189,38 @@ def test_each_query_is_told_of_a_topic_made_anew_once(run, store, written, kafka
     assert {x.query for x in looking.look(run, store, kafka)} == {"slow"}
     commit(run, written, {0: 50, 1: 10}, rows=10)
     assert looking.look(run, store, kafka) == []
+
+
+@pytest.mark.parametrize(
+    ("batches", "end", "told"),
+    [
+        pytest.param([20, 30], 1000, (1, 0, 20), id="longer: the newest batch, rather too much"),
+        pytest.param([20, 7], 7, (1, 0, 7), id="shorter: where the position went back"),
+        pytest.param([20, 7, 9], 9, (1, 0, 7), id="and the batches after that read on"),
+    ],
+)
+def test_of_a_topic_made_anew_the_batch_that_began_with_it(recreated, batches, end, told):
+    """Batches that were committed before it was made anew, and not looked at, have no part."""
+    (first,) = recreated(batches, end)
+    assert (first.batch_id, first.start_offset, first.end_offset) == told
+
+
+def test_a_topic_made_anew_is_told_when_a_batch_has_begun_with_it(recreated):
+    """The only batch ends after the new topic does: it has read the old one."""
+    assert recreated([20], 8) == []
+    (late,) = recreated([6], 8)
+    assert (late.batch_id, late.end_offset) == (1, 6)
+
+
+@pytest.fixture
+def recreated(run, store, written, kafka):
+    def look(batches, end):
+        kafka.ids, kafka.end = {"t": "id2"}, end
+        for at in batches:
+            commit(run, written, {0: at}, rows=0)
+        return looking.look(run, store, kafka)
+
+    return look
 
 
 def test_what_could_not_be_asked_is_asked_the_next_time(run, store, written, kafka, monkeypatch):
