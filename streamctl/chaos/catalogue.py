@@ -11,7 +11,7 @@ from streamctl.chaos import damage
 from streamctl.chaos.experiment import Activity, Experiment, Role, Verb
 from streamctl.chaos.verbs.checkpoint import FLAVOUR
 
-BEHIND_RECORDS = 1500
+BEHIND_RECORDS = 3000
 """How far a steady job may be behind: some batches of the feed."""
 
 
