@@ -17,11 +17,9 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 from pyspark.sql.types import DoubleType, FloatType
 
-from jobs.entry import load_job, options_of
-from jobs.job import Context, Kafka, Query
-from jobs.session import session_options
+from jobs.job import Kafka, Query
+from jobs.question import open_session, queries_on, read_settings
 from jobs.warm_up import made_up_records
-from streamctl.rundir import Launch
 from streamctl.settings.model import Settings
 
 _RELATIVE_TOLERANCE = 1e-9
@@ -36,8 +34,8 @@ def main() -> None:
     parser.add_argument("other")
     parser.add_argument("--samples", type=int, default=5)
     arguments = parser.parse_args()
-    settings = Settings.model_validate_json(arguments.settings.read_text(encoding="utf-8"))
-    spark = _session(settings)
+    settings = read_settings(arguments.settings)
+    spark = open_session(settings)
     try:
         for query in _queries(spark, settings):
             one, other = f"{arguments.one}/{query.name}", f"{arguments.other}/{query.name}"
@@ -53,27 +51,8 @@ def main() -> None:
         spark.stop()
 
 
-def _session(settings: Settings) -> SparkSession:
-    launch = Launch(
-        run_id="", attempt=1, generation="", checkpoint_base="", output_base="",
-        starting_offsets="",
-    )  # fmt: skip
-    builder = SparkSession.builder.config("spark.log.level", "ERROR")
-    options = session_options(settings, launch) | {"spark.master": "local[*]"}
-    for name, value in options.items():
-        builder = builder.config(name, value)
-    return builder.getOrCreate()
-
-
 def _queries(spark: SparkSession, settings: Settings) -> list[Query]:
-    job = load_job(settings.job.entry)
-    context = Context(
-        stream=settings.stream,
-        dead_letter_topic=settings.kafka.dead_letters,
-        run_id="",
-        options=options_of(job, settings.job.options),
-    )
-    made = job.queries(made_up_records(spark), context)
+    made = queries_on(made_up_records(spark), settings)
     return [query for query in made if not isinstance(query.sink, Kafka)]
 
 

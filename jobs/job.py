@@ -65,6 +65,23 @@ Sink = Parquet | Kafka | ForeachBatch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Counted:
+    """How a query's rows tell of how many records they were made.
+
+    Attributes:
+        output: SQL for the number of records of one row of the output, such as `records`, or `1`
+            where each record makes one row.
+        state: likewise for a row of the first operator's state, over `key` and `value`; a name that
+            `value` has again is `name_2` there. Empty for a query without state.
+        state_key: SQL for what `Query.key` names, over the state's `key`.
+    """
+
+    output: str
+    state: str = ""
+    state_key: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
     """One streaming query; checkpoint and output are kept under its name.
 
@@ -75,6 +92,7 @@ class Query:
         lateness: name of the observation made by `lateness.observe_windows`, if there is one.
         key: columns of the output that tell one row from all others; empty for the whole row.
         time: column of the output by which a range of it is told; empty for none.
+        counted: lets `streamctl audit` find every record again; None when rows do not tell.
     """
 
     name: str
@@ -85,6 +103,7 @@ class Query:
     lateness: str | None = None
     key: tuple[str, ...] = ()
     time: str = ""
+    counted: Counted | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -49,14 +49,17 @@ appender.stderr.target = SYSTEM_ERR
 appender.stderr.layout.type = JsonTemplateLayout
 appender.stderr.layout.eventTemplate = {layout}
 """
+_PYTHON_LEVELS = {"WARN": "WARNING"}
 _LEVELS = {"warning": "WARN", "critical": "ERROR", "exception": "ERROR"}
 
 
 def log4j_configuration(log: LogSettings) -> str:
     """Log4j 2 properties that send Spark's log to stderr as JSON lines."""
     text = _LOG4J.format(level=log.spark_level, layout=json.dumps(_LAYOUT))
-    for number, name in enumerate(_NOISE):
+    for number, name in enumerate(name for name in _NOISE if name not in log.levels):
         text += f"logger.n{number}.name = {name}\nlogger.n{number}.level = error\n"
+    for number, (name, level) in enumerate(log.levels.items()):
+        text += f"logger.s{number}.name = {name}\nlogger.s{number}.level = {level.lower()}\n"
     return text
 
 
@@ -86,8 +89,8 @@ def set_up(log: LogSettings, **bound: Any) -> structlog.stdlib.BoundLogger:
     logging.basicConfig(level=logging.ERROR, handlers=[handler], force=True)
     logging.captureWarnings(capture=True)  # a library's warning is for its developers
     logging.getLogger("py4j").setLevel(logging.CRITICAL)  # it logs what it also raises
-    own = logging.getLogger("jobs")
-    own.setLevel("WARNING" if log.level == "WARN" else log.level)
+    for name, level in {"jobs": log.level, **log.levels}.items():
+        logging.getLogger(name).setLevel(_PYTHON_LEVELS.get(level, level))
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),

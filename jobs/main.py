@@ -112,6 +112,8 @@ class Driver:
         if launch is None:
             raise SystemExit(f'no launch.json in "{self._directory.path}"')
         self._launch = replace(launch, make_archive="") if self.waits else launch
+        if trial := launch.trial_records:
+            self._settings = bounded(self._settings, records=trial)
         self.log = set_up(self._settings.log, run_id=launch.run_id, attempt=launch.attempt)
 
     def _await_take_over(self, session: Session, requests: StopRequests) -> bool:
@@ -142,7 +144,11 @@ class Driver:
         records = read_records(session.spark, self._settings.kafka, self._launch)
         queries = job.queries(records, self._context(options))
         sinks.check_names(queries)
-        self._ending = Ending(self._launch.ending_offsets, on_reached=requests.wake)
+        self._ending = Ending(
+            self._launch.ending_offsets,
+            on_reached=requests.wake,
+            trial=bool(self._launch.trial_records),
+        )
         self._listen(session, queries, requests)
         for query in queries:
             self._queries[query.name] = sinks.start(
@@ -197,6 +203,7 @@ class Driver:
                     log=self.log,
                 ),
                 ending=self._ending,
+                heap=session.heap,
             )
         )
 
@@ -298,3 +305,10 @@ class Driver:
             attempt=self._launch.attempt,
             **more,
         )
+
+
+def bounded(settings: Settings, *, records: int) -> Settings:
+    """The settings of a trial: one small batch."""
+    kafka = settings.kafka.model_copy(update={"max_offsets_per_trigger": records})
+    steady = settings.catch_up.model_copy(update={"enabled": False})
+    return settings.model_copy(update={"kafka": kafka, "catch_up": steady})

@@ -4,9 +4,10 @@ A `progress` line has `query`, `query_id`, `spark_run_id`, `batch_id`, `timestam
 `duration_ms` (by phase), `input_rows`, `input_rows_per_second`, `processed_rows_per_second`,
 `output_rows` (null when the sink does not tell), `watermark` (null without one), `late_rows`
 (null when not known), `rejected` (reason -> `count` of records and one `sample`),
-`totals` (of the query in this generation, see `jobs/totals.py`), `sources`, `state`,
-`observed` (metrics of the job's own, by observation), and `bound_rows` (records of each source
-that the batch was allowed, see `jobs/catch_up.py`) with `catching_up`.
+`dead_letters` (records rejected, each counted once), `totals` (of the query in this generation,
+see `jobs/totals.py`), `sources`, `state`, `jvm` (the driver's heap), `observed` (metrics of the
+job's own, by observation), and `bound_rows` (records of each source that the batch was allowed,
+see `jobs/catch_up.py`) with `catching_up`.
 
 Source: Spark `StreamingQueryProgress`.
 """
@@ -30,7 +31,7 @@ from pyspark.sql.streaming.listener import (
 from jobs.catch_up import CatchUp
 from jobs.ending import Ending
 from jobs.lateness import late_records
-from jobs.quality import OBSERVATION, rejects
+from jobs.quality import OBSERVATION, rejected_records, rejects
 from jobs.totals import Totals
 from streamctl.reports import iso
 
@@ -77,6 +78,7 @@ class Listener(StreamingQueryListener):
         on_end: called with the name of a query that has ended.
         catch_up: is told of each batch, and bounds the next one.
         ending: is told of each batch, and notices the end of a run that has one.
+        heap: tells the heap of the driver's JVM, as `Session.heap` does.
     """
 
     def __init__(
@@ -90,7 +92,9 @@ class Listener(StreamingQueryListener):
         on_end: Callable[[str], None],
         catch_up: CatchUp,
         ending: Ending,
+        heap: Callable[[], dict[str, int]],
     ) -> None:
+        self._heap = heap
         self._file = file
         self._log = log
         self._lateness = lateness
@@ -137,6 +141,7 @@ class Listener(StreamingQueryListener):
         late = self._late(progress)
         query, metrics = line["query"], progress.get("observedMetrics") or {}
         rejected = rejects(metrics.get(OBSERVATION))
+        dead_letters = rejected_records(metrics.get(OBSERVATION))
         own = {OBSERVATION, self._lateness.get(query)}
         observed = {name: values for name, values in metrics.items() if name not in own}
         totals = self._totals.get(query, Totals()).add(
@@ -144,6 +149,8 @@ class Listener(StreamingQueryListener):
             input_rows=line["input_rows"],
             late_rows=late if query in self._lateness else 0,
             rejected={reason: reject["count"] for reason, reject in rejected.items()},
+            dead_letters=dead_letters,
+            repaired_snapshots=_repaired(line),
         )
         self._totals[query] = totals
         self._file.write(
@@ -151,6 +158,8 @@ class Listener(StreamingQueryListener):
             **line,
             late_rows=late,
             rejected=rejected,
+            dead_letters=dead_letters,
+            jvm=self._heap(),
             totals=totals.as_fields(),
             observed=observed,
             bound_rows=self._catch_up.bound(query).records,
@@ -177,8 +186,7 @@ class Listener(StreamingQueryListener):
             log.warning("records rejected", reason=reason, **reject)
         if late:
             log.warning("records came after their window was closed", count=late)
-        repaired = sum(operator["snapshots_repaired"] or 0 for operator in line["state"])
-        if repaired:
+        if repaired := _repaired(line):
             log.error("Spark repaired state: the checkpoint is damaged", snapshots=repaired)
 
     def _late(self, progress: dict[str, Any]) -> int | None:
@@ -195,6 +203,10 @@ class Listener(StreamingQueryListener):
         else:
             before = self._watermark_before(query, batch)
         return late_records(progress["observedMetrics"].get(self._lateness[query]), before)
+
+
+def _repaired(line: Mapping[str, Any]) -> int:
+    return sum(operator["snapshots_repaired"] or 0 for operator in line["state"])
 
 
 def summarize(progress: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812
 
 OBSERVATION = "quality"
+_REJECTED = "rejected"
 _COUNT = "count:"
 _SAMPLE = "sample:"
 _SAMPLE_CHARACTERS = 120
@@ -28,7 +29,7 @@ def observe_reasons(rejected: DataFrame, reasons: Sequence[str]) -> DataFrame:
         "offset",
         F.substring(F.col("value").cast("string"), 1, _SAMPLE_CHARACTERS).alias("value"),
     )
-    metrics = [F.count(F.lit(1)).alias("rejected")]
+    metrics = [F.count(F.lit(1)).alias(_REJECTED)]
     for reason in reasons:
         has = F.array_contains("reasons", reason)
         metrics += [
@@ -36,6 +37,11 @@ def observe_reasons(rejected: DataFrame, reasons: Sequence[str]) -> DataFrame:
             F.min(F.when(has, sample)).alias(_SAMPLE + reason),
         ]
     return rejected.observe(OBSERVATION, *metrics)
+
+
+def rejected_records(observed: Mapping[str, Any] | None) -> int:
+    """How many records were rejected; one with two reasons counts once."""
+    return int((observed or {}).get(_REJECTED) or 0)
 
 
 def rejects(observed: Mapping[str, Any] | None) -> dict[str, dict[str, Any]]:

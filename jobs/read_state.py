@@ -7,7 +7,7 @@ The checkpoint is only read; the job may be running.
 import argparse
 import sys
 
-from pyspark.sql import SparkSession
+from pyspark.sql import Column, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 
 
@@ -17,7 +17,9 @@ def main() -> None:
     parser.add_argument("checkpoint", help="of one query")
     parser.add_argument("--format-version", default="1", help="checkpointFormatVersion, 1 or 2")
     parser.add_argument("--operator", type=int, default=0)
-    parser.add_argument("--store", default="", help="for operators with several stores")
+    store = parser.add_mutually_exclusive_group()
+    store.add_argument("--store", help="for operators with several stores")
+    store.add_argument("--variable", help="of a transformWithState")
     parser.add_argument("--batch", type=int, help="default: the last committed one")
     parser.add_argument("--limit", type=int, help="rows; default: all")
     arguments = parser.parse_args()
@@ -25,6 +27,7 @@ def main() -> None:
         "path": arguments.checkpoint,
         "operatorId": arguments.operator,
         "storeName": arguments.store,
+        "stateVarName": arguments.variable,
         "batchId": arguments.batch,
     }
     spark = (
@@ -42,12 +45,19 @@ def main() -> None:
         rows = spark.read.format("statestore").options(**options).load()
         if arguments.limit is not None:
             rows = rows.limit(arguments.limit)
-        for row in rows.select(
-            F.to_json(F.struct(F.col("partition_id").alias("partition"), "key", "value"))
-        ).toLocalIterator():
-            sys.stdout.write(row[0] + "\n")
+        row = F.struct(
+            F.col("partition_id").alias("partition"), "key", _value(rows.columns).alias("value")
+        )
+        for line in rows.select(F.to_json(row)).toLocalIterator():
+            sys.stdout.write(line[0] + "\n")
     finally:
         spark.stop()
+
+
+def _value(columns: list[str]) -> Column:
+    """The value; where the source spreads it (a map's or a list's entries), a struct of those."""
+    spread = [name for name in columns if name not in {"partition_id", "key"}]
+    return F.col("value") if spread == ["value"] else F.struct(*spread)
 
 
 if __name__ == "__main__":

@@ -63,6 +63,12 @@ class Session:
                 self.jvm.kill()
                 self.jvm.wait()
 
+    def heap(self) -> dict[str, int]:
+        """What the JVM's heap holds and may hold, in bytes: `java.lang.Runtime`."""
+        runtime = self.gateway.jvm.java.lang.Runtime.getRuntime()
+        used = runtime.totalMemory() - runtime.freeMemory()
+        return {"heap_bytes": used, "heap_max_bytes": runtime.maxMemory()}
+
 
 def start_session(*, settings: Settings, launch: Launch, directory: RunDirectory) -> Session:
     """Start the JVM and the session.

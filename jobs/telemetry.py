@@ -7,7 +7,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812
 
 from jobs.dead_letters import dead_letters
-from jobs.job import Context, Job, Parquet, Query, Rule
+from jobs.job import Context, Counted, Job, Parquet, Query, Rule
 from jobs.lateness import observe_windows
 from jobs.transforms import judge, valid
 
@@ -81,6 +81,11 @@ class TelemetryJob(Job):
                 lateness="lateness",
                 key=("window_start", "device_id"),
                 time="window_start",
+                counted=Counted(
+                    output="records",
+                    state="value.count",
+                    state_key=("key.window.start", "key.device_id"),
+                ),
             ),
             dead_letters(self, judged, context, rules=rules),
         ]

@@ -21,6 +21,8 @@ class Totals:
         input_rows: of all counted batches.
         late_rows: None when one batch could not tell, or was not counted.
         rejected_rows: by reason.
+        dead_letters: records that were rejected; one with two reasons counts once.
+        repaired_snapshots: of the state, which Spark mended by itself: hidden damage.
         uncounted_batches: committed without a line.
     """
 
@@ -28,10 +30,19 @@ class Totals:
     input_rows: int = 0
     late_rows: int | None = 0
     rejected_rows: dict[str, int] = field(default_factory=dict)
+    dead_letters: int = 0
+    repaired_snapshots: int = 0
     uncounted_batches: int = 0
 
     def add(
-        self, *, batch_id: int, input_rows: int, late_rows: int | None, rejected: dict[str, int]
+        self,
+        *,
+        batch_id: int,
+        input_rows: int,
+        late_rows: int | None,
+        rejected: dict[str, int],
+        dead_letters: int = 0,
+        repaired_snapshots: int = 0,
     ) -> "Totals":
         """Count one more batch. After a rewind the counts are of another history: not known."""
         gap = abs(batch_id - self.batch_id - 1)
@@ -45,6 +56,8 @@ class Totals:
             input_rows=self.input_rows + input_rows,
             late_rows=(self.late_rows or 0) + (late_rows or 0) if known else None,
             rejected_rows=sums,
+            dead_letters=self.dead_letters + dead_letters,
+            repaired_snapshots=self.repaired_snapshots + repaired_snapshots,
             uncounted_batches=self.uncounted_batches + gap,
         )
 
@@ -54,6 +67,8 @@ class Totals:
             "input_rows": self.input_rows,
             "late_rows": self.late_rows,
             "rejected_rows": self.rejected_rows,
+            "dead_letters": self.dead_letters,
+            "repaired_snapshots": self.repaired_snapshots,
             "uncounted_batches": self.uncounted_batches,
         }
 

@@ -9,7 +9,7 @@ import tempfile
 
 from pyspark.sql import DataFrame, SparkSession
 
-from jobs.job import Context, Job
+from jobs.job import Context, Job, Query
 
 _AS_KAFKA = (
     "cast(null as binary) as key",
@@ -30,14 +30,24 @@ def warm_up(spark: SparkSession, job: Job, context: Context) -> None:
     """
     for query in job.queries(made_up_records(spark), context):
         with tempfile.TemporaryDirectory(prefix="streamctl-rehearsal-") as scratch:
-            rehearsal = (
-                query.frame.writeStream.format("noop")
-                .outputMode(query.output_mode)
-                .option("checkpointLocation", scratch)
-                .trigger(availableNow=True)
-                .start()
-            )
-            rehearsal.awaitTermination()
+            rehearse(query, checkpoint=scratch)
+
+
+def rehearse(query: Query, *, checkpoint: str) -> None:
+    """Run a query over what its sources have now, into nothing.
+
+    Args:
+        query: made from `made_up_records`.
+        checkpoint: an empty directory.
+    """
+    rehearsal = (
+        query.frame.writeStream.format("noop")
+        .outputMode(query.output_mode)
+        .option("checkpointLocation", checkpoint)
+        .trigger(availableNow=True)
+        .start()
+    )
+    rehearsal.awaitTermination()
 
 
 def made_up_records(spark: SparkSession) -> DataFrame:

@@ -5,6 +5,7 @@ Fields may be added, never renamed or dropped.
 """
 
 import dataclasses
+import math
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from enum import Enum, StrEnum
@@ -71,7 +72,8 @@ def ignore(event: Event) -> None:
 def as_json(value: Any) -> Any:
     """Turn reports into what `json.dumps` takes.
 
-    Dataclasses become objects, times ISO 8601 in UTC with a `Z`, paths strings, enums their value.
+    Dataclasses become objects, times ISO 8601 in UTC with a `Z`, paths strings, enums their value;
+    a number that is not finite, which JSON has no form for, becomes null.
 
     Raises:
         TypeError: for a type that has no agreed form.
@@ -80,6 +82,8 @@ def as_json(value: Any) -> Any:
         return {f.name: as_json(getattr(value, f.name)) for f in dataclasses.fields(value)}
     if isinstance(value, Enum):
         return value.value
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, datetime):

@@ -7,7 +7,12 @@
 | `progress.jsonl` | driver | one line per micro-batch and query |
 | `status.json` | supervisor | desired and observed state |
 | `stop.json` | CLI | the request to stop |
+| `breaker.json` | supervisor | the circuit breaker |
+| `backup.json` | supervisor | how the last scheduled backup went |
+| `breaker-request.json` | CLI | what an operator wants of it |
 | `failure.json` | driver, else supervisor | why the last attempt ended |
+| `losses.jsonl` | supervisor | ranges of records that were passed over unread |
+| `seen.json` | supervisor | the batches that were examined for losses |
 | `lock` | CLI, then supervisor | held (flock) as long as a supervisor lives |
 | `logs/` | both | JSON lines |
 
@@ -27,7 +32,7 @@ import os
 import tempfile
 import types
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum, StrEnum
@@ -35,7 +40,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from streamctl.errors import Malformed
-from streamctl.reports import as_json
+from streamctl.reports import Verdict, as_json
+from streamctl.resilience.breaker import BreakerState, Circuit
 
 T = TypeVar("T")
 LOG_FILE = "job.jsonl"
@@ -57,6 +63,7 @@ class Observed(StrEnum):
     STARTING = "starting"
     RUNNING = "running"
     BACKING_OFF = "backing_off"
+    BREAKER_OPEN = "breaker_open"
     STOPPING = "stopping"
     STOPPED = "stopped"
     FINISHED = "finished"
@@ -124,6 +131,7 @@ class Launch:
         state_format_version: `checkpointFormatVersion` found in the commit log; None when free.
         jars: local paths of the connector's jars.
         archive: path of the JVM class-data archive to use, empty for none.
+        trial_records: the run ends after one batch of so many records; 0 for a usual run.
         make_archive: path at which to make one when the JVM ends in order, empty for none.
     """
 
@@ -139,6 +147,7 @@ class Launch:
     jars: list[str] = field(default_factory=list)
     archive: str = ""
     make_archive: str = ""
+    trial_records: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,6 +159,33 @@ class StopRequest:
     reason: str
     deadline_seconds: float
     now: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BreakerRequest:
+    """What an operator wants the circuit breaker to be: open or closed."""
+
+    at: datetime
+    who: str
+    why: str
+    wanted: Circuit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackupState:
+    """How the last scheduled backup went.
+
+    Attributes:
+        at: when it was begun.
+        good_at: when the last good one was; None for never.
+        problem: why it failed; empty when it did not.
+    """
+
+    at: datetime
+    verdict: Verdict
+    id: str
+    good_at: datetime | None
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,6 +204,7 @@ class Status:
         restarts: of the driver, since `started_at`.
         interrupted: whether a stop had to kill the driver, its deadline being past.
         standby_pid: a second driver that waits to take over, None while there is none.
+        url: where the supervisor answers; empty for nowhere.
     """
 
     desired: Desired
@@ -190,6 +227,76 @@ class Status:
     interrupted: bool = False
     standby_pid: int | None = None
     master: str = ""
+    url: str = ""
+
+
+class LossCause(StrEnum):
+    """Why records were passed over."""
+
+    DELETED = "deleted before they were read"
+    MADE_ANEW = "the topic was made anew or truncated"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loss:
+    """A range of one partition that a batch passed over unread.
+
+    Attributes:
+        at: when it was found.
+        start_offset, end_offset: the end is not included.
+        records: at most; None when it cannot be known, as of a topic that is no longer there.
+        exact: whether it is just so many.
+        previous_batch_at, batch_at: when the batch before and this one were planned: the job
+            stood at the range's start between the two.
+        oldest_left_at: timestamp of the first record that was left; None when none was.
+    """
+
+    at: datetime
+    generation: str
+    query: str
+    batch_id: int
+    topic: str
+    partition: int
+    start_offset: int
+    end_offset: int
+    records: int | None
+    exact: bool
+    cause: LossCause
+    previous_batch_at: datetime | None
+    batch_at: datetime
+    oldest_left_at: datetime | None
+
+    @property
+    def key(self) -> tuple[str, str, int, str, int, int]:
+        """What tells it from every other one."""
+        place = self.topic, self.partition, self.start_offset
+        return self.generation, self.query, self.batch_id, *place
+
+    def describe(self) -> str:
+        """One line."""
+        count = "an unknown number of" if self.records is None else f"{self.records:,}"
+        about = "" if self.exact or self.records is None else "up to "
+        where = f"{self.topic} partition {self.partition}"
+        return (
+            f"{about}{count} records of {where} were passed over unread, offsets "
+            f"{self.start_offset} to {self.end_offset - 1}: {self.cause}"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """How far was looked for losses.
+
+    Attributes:
+        batches: query -> newest batch that was examined.
+        planned_at: query -> when that was planned, ISO 8601: another time is another batch.
+        topic_ids: query -> topic -> the broker's id of it, then.
+    """
+
+    generation: str
+    batches: dict[str, int] = field(default_factory=dict)
+    planned_at: dict[str, str] = field(default_factory=dict)
+    topic_ids: dict[str, dict[str, str]] = field(default_factory=dict)
 
 
 class RunDirectory:
@@ -219,7 +326,17 @@ class RunDirectory:
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
-    def write(self, value: Launch | StopRequest | Status | Failure) -> None:
+    def write(
+        self,
+        value: Launch
+        | StopRequest
+        | Status
+        | Failure
+        | BreakerState
+        | BreakerRequest
+        | BackupState
+        | Seen,
+    ) -> None:
         """Replace the file of this kind."""
         replace_file(self.path / _FILES[type(value)], json.dumps(as_json(value), indent=1) + "\n")
 
@@ -261,12 +378,44 @@ class RunDirectory:
                 if line.endswith(b"\n"):
                     yield json.loads(line)
 
+    def losses(self) -> list[Loss]:
+        """Lines of `losses.jsonl`, oldest first.
+
+        Raises:
+            Malformed: the file is not what this release writes.
+        """
+        try:
+            lines = self._losses_file.read_bytes().split(b"\n")[:-1]
+            return [build(Loss, json.loads(line)) for line in lines]
+        except FileNotFoundError:
+            return []
+        except (ValueError, TypeError, KeyError) as error:
+            raise Malformed(f'cannot read "{self._losses_file}": {error}') from error
+
+    def add_losses(self, losses: Iterable[Loss]) -> None:
+        """Append to `losses.jsonl` in one call; on disk when it returns."""
+        text = "".join(json.dumps(as_json(loss)) + "\n" for loss in losses)
+        descriptor = os.open(self._losses_file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        try:
+            os.write(descriptor, text.encode())
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    @property
+    def _losses_file(self) -> Path:
+        return self.path / "losses.jsonl"
+
 
 _FILES: dict[type, str] = {
     Launch: "launch.json",
     StopRequest: "stop.json",
     Status: "status.json",
     Failure: "failure.json",
+    BreakerState: "breaker.json",
+    BreakerRequest: "breaker-request.json",
+    BackupState: "backup.json",
+    Seen: "seen.json",
 }
 
 
@@ -296,7 +445,7 @@ def read_file(path: Path, kind: type[T]) -> T | None:
     except FileNotFoundError:
         return None
     try:
-        return _build(kind, json.loads(text))
+        return build(kind, json.loads(text))
     except (ValueError, TypeError, KeyError) as error:
         raise Malformed(
             f'cannot read "{path}": {error}',
@@ -304,8 +453,12 @@ def read_file(path: Path, kind: type[T]) -> T | None:
         ) from error
 
 
-def _build(kind: type[T], fields: dict[str, Any]) -> T:
-    """Build a flat dataclass from JSON: times and enums come back as such."""
+def build(kind: type[T], fields: dict[str, Any]) -> T:
+    """Build a flat dataclass from JSON: times and enums come back as such; more fields are let go.
+
+    Raises:
+        ValueError, TypeError, KeyError: the fields are not those of `kind`.
+    """
     hints = typing.get_type_hints(kind)
     known = {f.name for f in dataclasses.fields(kind)}  # type: ignore[arg-type]
     return kind(**{name: _value(hints[name], fields[name]) for name in fields if name in known})

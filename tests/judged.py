@@ -10,8 +10,8 @@ from pathlib import Path
 from streamctl.chaos import damage
 from streamctl.checkpoint.tree.reader import Checkpoint
 from streamctl.checkpoint.verify.kinds import Effect
-from streamctl.checkpoint.verify.verify import VerifyReport, verify
-from tests.goldens import golden
+from streamctl.checkpoint.verify.verify import Level, VerifyReport, verify
+from tests.goldens import made_at, pristine, relocate
 
 SPARK = "4.2.0"
 _DATA = Path(__file__).parent / "data"
@@ -38,18 +38,22 @@ def mutants() -> list[dict[str, str]]:
     return json.loads((_DATA / "mutants-judged.json").read_text())
 
 
-def verified(flavour: str, apply: Callable[[damage.Place], object]) -> VerifyReport:
+def verified(
+    flavour: str, apply: Callable[[damage.Place], object], *, level: Level = Level.FAST
+) -> VerifyReport:
     """Damage a copy, with its output directory beside it, and verify it."""
     with tempfile.TemporaryDirectory() as scratch:
-        root = Path(scratch) / flavour
-        shutil.copytree(golden(SPARK, flavour), root)
-        out = golden(SPARK, f"{flavour}-out")
-        sink = root.with_name(out.name)
-        if out.is_dir():
-            shutil.copytree(out, sink)
+        version = f"{SPARK}-kafka" if "kafka" in flavour else SPARK
+        root, source = Path(scratch) / flavour, pristine(version)
+        shutil.copytree(source / flavour, root)
+        sink = root.with_name(f"{flavour}-out")
+        if (source / sink.name).is_dir():
+            shutil.copytree(source / sink.name, sink)
         apply(damage.place(root))
+        relocate(root, was=made_at(version, flavour))
         return verify(
             Checkpoint.open(str(root)),
+            level=level,
             sink=str(sink) if sink.is_dir() else "",
             sleep=lambda _: None,
         )

@@ -14,7 +14,9 @@ from scripts.benchmarks import (
     catch_up,
     checkpoint_inspect,
     cli,
+    hot_backup,
     lag,
+    observer,
     produce,
     proxy,
     recovery,
@@ -35,7 +37,9 @@ BENCHMARKS = {
     "cli": cli.run,
     "inspect": checkpoint_inspect.run,
     "lag": lag.run,
+    "observer": observer.run,
     "backup": backup.run,
+    "hot_backup": hot_backup.run,
     "proxy": proxy.run,
 }
 

@@ -14,7 +14,7 @@ from scripts.benchmarks import bare_job, commits
 from scripts.benchmarks.compare import Goal, Result, alternate
 from scripts.benchmarks.stage import Stage
 from scripts.benchmarks.start import WINDOWS, warm_up
-from streamctl.lifecycle.status import is_supervised
+from streamctl.observe.status import is_supervised
 from streamctl.rundir import Status
 from tests.harness import Project, until
 

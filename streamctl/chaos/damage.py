@@ -138,13 +138,24 @@ def last_line(data: bytes, line: bytes | None) -> bytes:
 
 
 def renumber(data: bytes, add: int) -> bytes:
-    """Move the last source's offset, whichever number it is."""
+    """Move the last source's offset, whichever number it is; of Kafka's, the first partition's."""
     text = data.split(b"\n")[-1]
     value = json.loads(text)
+    if isinstance(value, dict) and all(isinstance(part, dict) for part in value.values()):
+        partitions = next(iter(value.values()))
+        partitions["0"] = max(0, partitions["0"] + add)
+        return last_line(data, json.dumps(value, separators=(",", ":")).encode())
     key = next((k for k in ("offset", "logOffset") if isinstance(value, dict) and k in value), None)
     if key is None:
         return last_line(data, str(value + add).encode())
     value[key] = max(0, value[key] + add)
+    return last_line(data, json.dumps(value, separators=(",", ":")).encode())
+
+
+def without_partition(data: bytes) -> bytes:
+    """Forget the first partition of a Kafka source."""
+    value = json.loads(data.split(b"\n")[-1])
+    next(iter(value.values())).pop("0")
     return last_line(data, json.dumps(value, separators=(",", ":")).encode())
 
 
@@ -188,6 +199,9 @@ ROCKS = ("rocksdb",)
 CHANGELOG = ("rocksdb-changelog", "rocksdb2-changelog")
 SINK = ("stateless-filesink", "hdfs-aggregation", "rocksdb-changelog")
 FILES = ("hdfs-deduplication-files",)
+KAFKA = ("hdfs-kafka", "stateless-kafka")
+VERSION_2 = ("rocksdb-transform", "rocksdb2-transform", "rocksdb-join3")
+"""Flavours whose operator metadata is of version 2."""
 V9 = b"v9"
 TMP = "0f0e0d0c-0000-1111-2222-333344445555.tmp"
 
@@ -249,7 +263,37 @@ LOGS = [
         "offsets-last-backwards",
         "newest offsets entry ends before the one before",
         lambda a: edit(a.offsets(a.planned), lambda d: renumber(d, -30)),
-        ("stateless-f", "hdfs-agg", "rocksdb-agg"),
+        ("stateless-f", "hdfs-agg", "rocksdb-agg", *KAFKA),
+    ),
+    Damage(
+        "offsets-last-beyond-the-end",
+        "newest offsets entry ends where Kafka has no record yet",
+        lambda a: edit(a.offsets(a.planned), lambda d: renumber(d, 100_000)),
+        KAFKA,
+    ),
+    Damage(
+        "offsets-last-partition-lost",
+        "newest offsets entry without a partition",
+        lambda a: edit(a.offsets(a.planned), without_partition),
+        KAFKA,
+    ),
+    Damage(
+        "offsets-last-topic-renamed",
+        "newest offsets entry of another topic",
+        lambda a: edit(a.offsets(a.planned), lambda d: d.replace(b'{"', b'{"other-', 1)),
+        KAFKA,
+    ),
+    Damage(
+        "source-initial-deleted",
+        "the offsets that the Kafka source began with deleted",
+        lambda a: drop(a.root / "sources/0/0"),
+        KAFKA,
+    ),
+    Damage(
+        "source-initial-garbage",
+        "the offsets that the Kafka source began with overwritten",
+        lambda a: write(a.root / "sources/0/0", b"\0v1\n{oops"),
+        KAFKA,
     ),
     Damage(
         "offsets-previous-deleted",
@@ -624,19 +668,25 @@ STATE = [
     Damage(
         "operator-metadata-deleted",
         "operator metadata deleted",
-        lambda a: drop(a.root / "state/0/_metadata/metadata"),
+        lambda a: drop(_operator(a)),
         STATEFUL,
     ),
     Damage(
         "operator-metadata-empty",
         "operator metadata emptied",
-        lambda a: write(a.root / "state/0/_metadata/metadata", b""),
+        lambda a: write(_operator(a), b""),
         STATEFUL,
+    ),
+    Damage(
+        "operator-metadata-elsewhere",
+        "operator metadata names schema files at another place",
+        lambda a: edit(_operator(a), lambda d: d.replace(b'["file:/', b'["file:/gone/')),
+        VERSION_2,
     ),
     Damage(
         "operator-metadata-garbage",
         "operator metadata overwritten",
-        lambda a: write(a.root / "state/0/_metadata/metadata", b"v1\n{oops"),
+        lambda a: edit(_operator(a), lambda d: d[:3] + b"{oops"),
         STATEFUL,
     ),
 ]
@@ -704,6 +754,11 @@ JUDGED = (
     "rocksdb2-aggregation",
     "rocksdb2-changelog",
     "stateless-filesink",
+    "rocksdb-join3",
+    "rocksdb-transformwithstate",
+    "rocksdb2-transformwithstate",
+    "hdfs-kafka-aggregation",
+    "stateless-kafka",
 )
 """The flavours that real Spark is started on."""
 
@@ -717,7 +772,15 @@ def _change(at: Place) -> Path:
 
 
 def _schema(at: Place) -> Path:
-    return min(at.root.glob("state/0/0/**/_metadata/schema"))
+    first = at.root.glob("state/0/0/**/_metadata/schema")
+    return min([*first, *at.root.glob("state/0/_stateSchema/*/0_*")])
+
+
+def _operator(at: Place) -> Path:
+    """Metadata of the first operator: of version 2, the newest."""
+    return max(
+        at.root.glob("state/0/_metadata/v2/*"), default=at.root / "state/0/_metadata/metadata"
+    )
 
 
 def fits(damage: Damage, flavour: str) -> bool:

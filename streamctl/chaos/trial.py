@@ -22,7 +22,7 @@ from streamctl.chaos.verbs.checkpoint import VERIFY
 from streamctl.chaos.verdict import Judgement, judge
 from streamctl.chaos.watch import Watch, batches
 from streamctl.errors import StreamctlError
-from streamctl.lifecycle.status import read_status
+from streamctl.observe.status import read_status
 from streamctl.reports import Event, OnEvent, Verdict, as_json, ignore
 from streamctl.rundir import replace_file
 

@@ -12,7 +12,7 @@ from streamctl.chaos.subject import WINDOWS, Subject, seconds
 from streamctl.errors import StreamctlError
 from streamctl.lag.measure import measure
 from streamctl.lag.subjects import find_subjects
-from streamctl.lifecycle.status import StatusReport, read_status
+from streamctl.observe.status import StatusReport, read_status
 
 _LOOK_SECONDS = 0.5
 _MEASURE_EVERY = 2

@@ -9,8 +9,7 @@ from streamctl.cli.lazy import Entry, LazyGroup
 _JOB = "The job"
 _CHECKPOINTS = "Checkpoints"
 _RECOVER = "Recover"
-_SET_UP = "Set up"
-_TRY = "Try things"
+_SET_UP = "Set up and try"
 
 
 class Root(LazyGroup):
@@ -21,32 +20,46 @@ class Root(LazyGroup):
         Entry(
             "stop",
             "job",
-            "Stop the job after the running batch, and prove it from the checkpoint.",
+            "Stop the job after the running batch, with proof.",
             _JOB,
         ),
         Entry(
             "restart",
             "job",
-            "Stop the job if it runs, and start it with the settings as they are now.",
+            "Stop the job if it runs, and start it anew.",
             _JOB,
         ),
         Entry(
             "status",
             "job",
-            "Show what the job does. Exit code 3 when something is wrong or not known.",
+            "Show what the job does; exit code 3 when it is not well.",
             _JOB,
         ),
         Entry("logs", "job", "Print the log of supervisor, driver and Spark.", _JOB),
         Entry(
             "lag",
             "lag",
-            "Say how far the job is behind Kafka, up or down, from its checkpoint.",
+            "Say how far the job is behind Kafka, up or down.",
+            _JOB,
+        ),
+        Entry(
+            "breaker",
+            "breaker",
+            "See and move the circuit breaker of the job.",
+            _JOB,
+        ),
+        Entry("top", "observe", "Show the job live: rates, durations, lag, errors, alerts.", _JOB),
+        Entry("alerts", "alerts", "See, try and silence alerts.", _JOB),
+        Entry(
+            "metrics",
+            "observe",
+            "Print all metrics once, as Prometheus reads them.",
             _JOB,
         ),
         Entry(
             "explain",
             "explain",
-            "Explain a finding, an exit code, a Spark condition, or those in a log.",
+            "Explain a finding, an exit code, or an error of Spark.",
             _CHECKPOINTS,
         ),
         Entry(
@@ -57,32 +70,57 @@ class Root(LazyGroup):
         ),
         Entry("backup", "backup", "Back up checkpoints, while the job runs too.", _CHECKPOINTS),
         Entry(
-            "reprocess",
-            "reprocess",
-            "Run the job over a range again, in a generation of its own, beside the live job.",
+            "recover",
+            "recover",
+            "Find out why the job is down, propose a remedy, apply it, start.",
             _RECOVER,
         ),
         Entry(
+            "migrate",
+            "migrate",
+            "Change the job's code or settings, with a backup and a way back.",
+            _RECOVER,
+        ),
+        Entry(
+            "reprocess",
+            "reprocess",
+            "Run the job over a range again, beside the live job.",
+            _RECOVER,
+        ),
+        Entry(
+            "audit",
+            "audit",
+            "Account for every record: exit code 3 when one is missing.",
+            _RECOVER,
+        ),
+        Entry("dlq", "dlq", "See dead letters, replay them once, and clear them away.", _RECOVER),
+        Entry(
             "doctor",
             "job",
-            "Check all that a start needs, and tell how to mend what is missing.",
+            "Check all that a start needs, and say how to mend it.",
+            _SET_UP,
+        ),
+        Entry(
+            "export",
+            "observe",
+            "Print a Grafana dashboard, or alert rules for Prometheus.",
             _SET_UP,
         ),
         Entry("config", "config", "Show, explain and begin settings.", _SET_UP),
         Entry(
             "produce",
             "produce",
-            "Send telemetry with known flaws, and a ledger of each record.",
-            _TRY,
+            "Send telemetry with known flaws, and keep a ledger of it.",
+            _SET_UP,
         ),
-        Entry("sandbox", "sandbox", "A real Kafka of one node to try things on.", _TRY),
+        Entry("sandbox", "sandbox", "A real Kafka of one node to try things on.", _SET_UP),
         Entry(
             "chaos",
             "chaos",
             "Break a job on purpose and account for every record.",
-            _TRY,
+            _SET_UP,
         ),
-        Entry("load", "load", "Find out what rate a job carries.", _TRY),
+        Entry("load", "load", "Find out what rate a job carries.", _SET_UP),
     )
 
 

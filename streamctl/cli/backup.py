@@ -9,7 +9,7 @@ import typer
 from streamctl.cli import backup_views as views
 from streamctl.cli.command import Here, command
 from streamctl.cli.confirm import confirm
-from streamctl.errors import BrokerUnreachable, SettingsInvalid, TopicNotFound
+from streamctl.errors import SettingsInvalid
 
 if TYPE_CHECKING:
     from streamctl.checkpoint.backup.check import CheckReport
@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from streamctl.checkpoint.backup.prune import PruneReport
     from streamctl.checkpoint.backup.repository import Repository
     from streamctl.checkpoint.backup.restore import Restored
-    from streamctl.checkpoint.backup.take import About, Source, Taken
+    from streamctl.checkpoint.backup.schedule import Round
+    from streamctl.checkpoint.backup.take import Taken
     from streamctl.cli.backup_views import Changed, Listing, Shown
+    from streamctl.lifecycle.drill import Drill
     from streamctl.settings.model import Settings
 
 app = typer.Typer(
@@ -37,6 +39,9 @@ _Id = Annotated[str, typer.Argument(metavar="ID", help="Its beginning is enough;
 _Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Default: all.")]
 _Count = Annotated[int, typer.Option(min=0, help="How many stay.", show_default=False)]
 _DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would go, and end.")]
+_Timeout = Annotated[
+    float, typer.Option("--timeout", help="Seconds for the drill's driver.", min=1)
+]
 _Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
@@ -58,13 +63,14 @@ def take(
 ) -> "Taken":
     """Back up the checkpoint as of its newest committed batch; the job may run."""
     from streamctl.checkpoint.backup.take import take as take_backup
+    from streamctl.supervisor.backups import sources_of
 
     settings = here.settings()
     location = path or settings.checkpoint.location
-    sources, about = _sources(here, settings, location, query, sink)
+    sources, about = sources_of(settings, location, query=query, sink=sink, warn=here.warn)
     return take_backup(
         sources,
-        _repository(here, settings, to, location=location, create=True),
+        _repository(settings, to, location=location, create=True),
         about,
         now=datetime.now(UTC),
         batch_id=batch,
@@ -79,7 +85,7 @@ command(app, "take", view=views.taken)(take)
 @command(app, "list", view=views.listing)
 def list_(here: Here, *, repository: _Repository = "") -> "Listing":
     """List backups, newest last."""
-    found = _repository(here, here.settings(), repository)
+    found = _repository(here.settings(), repository)
     return views.Listing(repository=found.store.url, backups=list(_listed(found)))
 
 
@@ -101,7 +107,7 @@ def _listed(repository: "Repository") -> "Iterator[views.Listed]":
 @command(app, "show", view=views.shown)
 def show(here: Here, backup_id: _Id = "latest", *, repository: _Repository = "") -> "Shown":
     """Show what a backup holds, and where a restored job would go on."""
-    found = _repository(here, here.settings(), repository)
+    found = _repository(here.settings(), repository)
     return views.Shown(manifest=found.manifest(backup_id), mark=found.mark(found.find(backup_id)))
 
 
@@ -117,7 +123,7 @@ def verify(
     from streamctl.checkpoint.backup.check import check
 
     return check(
-        _repository(here, here.settings(), repository),
+        _repository(here.settings(), repository),
         ids=ids or [],
         read_data=read_data,
         now=datetime.now(UTC),
@@ -156,10 +162,61 @@ def prune(
     if not dry_run:
         confirm("free what no remaining backup needs", yes=yes)
     return prune_backups(
-        _repository(here, settings, repository),
+        _repository(settings, repository),
         policy,
         now=datetime.now(UTC),
         dry_run=dry_run,
+        on_event=here.on_event,
+    )
+
+
+@command(app, "watch", view=views.round_made)
+def watch(
+    here: Here,
+    *,
+    every: Annotated[str, typer.Option("--every", help="15m, 6h, 1d.")],
+    rounds: Annotated[
+        int | None, typer.Option("--rounds", help="End after so many.", min=1, show_default=False)
+    ] = None,
+) -> "Iterator[Round]":
+    """Take, verify and prune on a schedule, by the settings, until interrupted."""
+    import itertools
+    import time
+
+    from streamctl.lag.wait import parse_seconds
+    from streamctl.supervisor.backups import back_up
+
+    settings, seconds = here.settings(), parse_seconds(every)
+    for number in itertools.count(1):
+        yield back_up(settings, on_event=here.on_event)
+        if number == rounds:
+            return
+        time.sleep(seconds)
+
+
+@command(app, "drill", view=views.drilled)
+def drill(
+    here: Here,
+    backup_id: _Id = "latest",
+    *,
+    repository: _Repository = "",
+    timeout: _Timeout = 300,
+) -> "Drill":
+    """Start the job from a backup in a scratch place, for one batch, and say how it went."""
+    return _drill(here, backup_id, repository, timeout)
+
+
+def _drill(here: Here, backup_id: str, repository: str, timeout: float) -> "Drill":
+    from streamctl.lifecycle.drill import drill as run_drill
+
+    settings = here.settings()
+    found = _repository(settings, repository)
+    return run_drill(
+        found,
+        found.manifest(backup_id),
+        settings,
+        project=here.layers().root,
+        patience_seconds=timeout,
         on_event=here.on_event,
     )
 
@@ -171,7 +228,7 @@ def forget(
     """Forget one backup; `prune` frees its content."""
     from streamctl.checkpoint.backup.locks import locked
 
-    found = _repository(here, here.settings(), repository)
+    found = _repository(here.settings(), repository)
     name = found.find(backup_id)
     confirm(f"forget backup {name}", yes=yes)
     with locked(found.store, what="backup forget", alone=True, now=datetime.now(UTC)):
@@ -188,7 +245,7 @@ def keep(
     release: Annotated[bool, typer.Option("--release", help="No longer.")] = False,
 ) -> "Changed":
     """Mark a backup so that no policy forgets it."""
-    found = _repository(here, here.settings(), repository)
+    found = _repository(here.settings(), repository)
     name = found.find(backup_id)
     found.put_mark(name, keep=not release)
     return views.Changed(id=name, what="no longer kept" if release else "kept whatever the policy")
@@ -209,7 +266,7 @@ def unlock(
 
     if every:
         confirm("remove locks of workers that may live", yes=yes)
-    gone = remove_locks(_repository(here, here.settings(), repository).store, every=every)
+    gone = remove_locks(_repository(here.settings(), repository).store, every=every)
     named = "; ".join(lock.describe() for lock in gone)
     return views.Changed(id=named, what="removed" if gone else "no dead worker's lock was there")
 
@@ -225,19 +282,42 @@ def restore(
         str, typer.Option("--to", help="An empty place; default: a new generation.")
     ] = "",
     query: _Query = "",
+    sink: Annotated[
+        str,
+        typer.Option(
+            "--sink", help="With --to: a new output for its file sink.", show_default=False
+        ),
+    ] = "",
+    no_file_sink: Annotated[
+        bool, typer.Option("--no-file-sink", help="With --to: it will write no files.")
+    ] = False,
+    drill: Annotated[
+        bool, typer.Option("--drill", help="Only try it, in a scratch place, with one batch.")
+    ] = False,
+    timeout: _Timeout = 300,
     yes: _Yes = False,
-) -> "GenerationRestored | Restored":
+) -> "GenerationRestored | Restored | Drill":
     """Put a checkpoint back: to an empty place, or as a new generation of the job."""
-    from streamctl.checkpoint.backup.generation import restore_generation
+    from streamctl.checkpoint.backup.generation import (
+        begin_sink,
+        require_sink,
+        restore_generation,
+    )
     from streamctl.checkpoint.backup.restore import query_of
     from streamctl.checkpoint.backup.restore import restore as restore_query
 
+    if drill:
+        return _drill(here, backup_id, repository, timeout)
     settings = here.settings()
-    found = _repository(here, settings, repository)
+    found = _repository(settings, repository)
     manifest = found.manifest(backup_id)
     if to:
         chosen = query_of(manifest, query)
-        return restore_query(found, manifest, chosen, to=to, on_event=here.on_event)
+        require_sink(chosen, sink=sink, accepted=no_file_sink)
+        made = restore_query(found, manifest, chosen, to=to, on_event=here.on_event)
+        if sink:
+            begin_sink(found, chosen, sink)
+        return made
     confirm(f"let the job go on from backup {manifest.id}, in a new generation", yes=yes)
     return restore_generation(
         found,
@@ -252,59 +332,11 @@ def restore(
 
 
 def _repository(
-    here: Here,
-    settings: "Settings",
-    given: str,
-    *,
-    location: str = "",
-    create: bool = False,
+    settings: "Settings", given: str, *, location: str = "", create: bool = False
 ) -> "Repository":
-    from streamctl.checkpoint.backup.repository import Repository
-    from streamctl.checkpoint.backup.take import default_location
+    from streamctl.supervisor.backups import repository_of
 
-    del here
-    place = given or settings.backup.location
-    place = place or default_location(location or settings.checkpoint.location)
-    return Repository.open(place, create=create)
-
-
-def _sources(
-    here: Here, settings: "Settings", location: str, query: str, sink: str
-) -> "tuple[list[Source], About]":
-    """The queries at a location, and what the manifest says beside them."""
-    from streamctl.checkpoint.backup.sources import find_sources, settings_digest
-
-    sources, generation = find_sources(
-        location, query=query, output=settings.output.location, sink=sink
-    )
-    from streamctl.checkpoint.backup.take import About
-
-    return sources, About(
-        location=location,
-        generation=generation,
-        settings_digest=settings_digest(settings.model_dump_json()),
-        log_ends=_log_ends(here, settings, list((generation or {}).get("topic_ids", {}))),
-    )
-
-
-def _log_ends(here: Here, settings: "Settings", topics: list[str]) -> dict[str, dict[int, int]]:
-    """Where the topics end now; nothing when Kafka does not answer, which is only said."""
-    from streamctl.kafka.client import Broker
-    from streamctl.settings.secrets import resolve
-
-    if not topics:
-        return {}
-    options = {name: resolve(value) for name, value in settings.kafka.options.items()}
-    servers = settings.kafka.bootstrap_servers
-    try:
-        with Broker(servers, options=options, timeout_seconds=2) as broker:
-            return {
-                topic: {p: high for p, (_, high) in broker.watermarks(topic).items()}
-                for topic in topics
-            }
-    except (BrokerUnreachable, TopicNotFound) as error:
-        here.warn(f"The lag of a restore is not known: {error.message}.")
-        return {}
+    return repository_of(settings, given, location=location, create=create)
 
 
 def _span(text: str) -> timedelta:

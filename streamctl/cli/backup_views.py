@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from streamctl.checkpoint.backup.generation import GenerationRestored
     from streamctl.checkpoint.backup.prune import PruneReport
     from streamctl.checkpoint.backup.restore import Restored
+    from streamctl.checkpoint.backup.schedule import Round
     from streamctl.checkpoint.backup.take import Taken
+    from streamctl.lifecycle.drill import Drill
 
 _SHOWN_PROBLEMS = 20
 
@@ -162,16 +164,57 @@ def changed(report: Changed) -> View:
     return [Line(text=f"{report.id} {report.what}".strip())]
 
 
-def restored(report: "GenerationRestored | Restored") -> View:
+def restored(report: "GenerationRestored | Restored | Drill") -> View:
     """Where it lies, and where it goes on."""
     from streamctl.checkpoint.backup.generation import GenerationRestored
+    from streamctl.lifecycle.drill import Drill
 
+    if isinstance(report, Drill):
+        return drilled(report)
     if not isinstance(report, GenerationRestored):
         return list(_restored(report))
     head = f"generation {report.generation} is the current one; the next start goes on from it"
     parts = [part for query in report.queries for part in _restored(query)]
     back = [Line(text="back: streamctl checkpoint rotate --back")] if report.before else []
     return [Line(text=head), *parts, *back]
+
+
+def drilled(report: "Drill") -> View:
+    """Whether the job would go on from the backup."""
+    facts: list[tuple[str, object]] = [
+        ("verdict", report.verdict),
+        ("backup", report.id),
+        ("took", f"{report.seconds:.0f} s"),
+    ]
+    if report.failure:
+        facts.append(("failed", f"{report.failure.condition}: {report.failure.message}"))
+        facts.append(("remedy", report.failure.hint))
+    table = Table(
+        columns=("query", "verdict", "backup's batch", "batch run", "records"),
+        rows=[
+            (
+                query.name,
+                query.verdict,
+                query.backup_batch_id,
+                "none: nothing to read" if query.batch_id is None else query.batch_id,
+                query.records,
+            )
+            for query in report.queries
+        ],
+        right=frozenset({2, 3, 4}),
+    )
+    return [Facts(rows=facts), table]
+
+
+def round_made(report: "Round") -> View:
+    """One line for each round of the schedule."""
+    at = iso(report.at)
+    if report.problem:
+        return [Line(text=f"{at} failed: {report.problem}")]
+    batches = ", ".join(f"{name} {batch}" for name, batch in report.batches.items())
+    gone = f", {len(report.pruned)} older ones pruned" if report.pruned else ""
+    stored = _size(report.stored_bytes)
+    return [Line(text=f"{at} {report.id}: batches {batches}; {stored} stored, verified{gone}")]
 
 
 def _restored(report: "Restored") -> Iterator[Facts]:

@@ -127,10 +127,11 @@ def _drain(here: Here, area: "Area", how: How, reason: str) -> bool:
     from streamctl.checkpoint.change.drain import plan_drain
     from streamctl.checkpoint.change.plan import require
     from streamctl.cli.confirm import confirm
+    from streamctl.lifecycle.carrying import sinks_of
     from streamctl.lifecycle.drain import drain
     from streamctl.rundir import RunDirectory
 
-    sinks = _sinks(area, here.settings().output.location)
+    sinks = sinks_of(here.settings(), area)
     plan = plan_drain(area, sinks=sinks, why=reason, now=datetime.now(UTC))
     closing = ", ".join(f"{name} {batch}" for name, batch in plan.facts["closing_batches"].items())
     if how.dry_run or how.plan_file:
@@ -155,6 +156,7 @@ def _rotate(
     here: Here, area: "Area", kafka: "Kafka | None", *, begin: str, sink: str, reason: str
 ) -> "Plan":
     from streamctl.checkpoint.change.rotate import plan_rotate, plan_rotate_bare
+    from streamctl.lifecycle.carrying import sinks_of
 
     now = datetime.now(UTC)
     if not area.has_generations:
@@ -170,25 +172,11 @@ def _rotate(
         job=settings.job.entry,
         starting=_starting(here, begin) if begin else None,
         topic_ids={t: kafka.topic_id(t) or "" for t in settings.kafka.topics} if kafka else {},
-        sinks=_sinks(area, settings.output.location),
+        sinks=sinks_of(settings, area),
         kafka=kafka,
         why=reason,
         now=now,
     )
-
-
-def _sinks(area: "Area", output: str) -> dict[str, str]:
-    """Where the queries of the current generation put their output."""
-    from streamctl.checkpoint.location import generations
-    from streamctl.checkpoint.tree.files import local_path
-
-    current = generations.current(area.store)
-    if current is None:
-        return {}
-    base = (current.output_location or output).rstrip("/")
-    names = generations.queries(area.store, current.name)
-    found = {name: local_path(f"{base}/{current.name}/{name}") for name in names}
-    return {name: path for name, path in found.items() if path is not None}
 
 
 def _starting(here: Here, begin: str) -> dict[str, dict[int, int]]:

@@ -1,12 +1,13 @@
 """`streamctl checkpoint`: read any Spark checkpoint without Spark, and change it (`change*.py`)."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from streamctl.cli import backup, change_generations, change_journal, change_rewind
+from streamctl.cli import backup, change_generations, change_journal, change_rewind, preflight
 from streamctl.cli.checkpoint_views import (
     diff_view,
     history_view,
@@ -55,13 +56,44 @@ def inspect_command(
     batch: Annotated[
         int | None, typer.Option("--batch", help="Show this batch.", min=0, show_default=False)
     ] = None,
-    state: Annotated[bool, typer.Option("--state", help="Count keys per partition.")] = False,
+    offsets: Annotated[bool, typer.Option("--offsets", help="Show only offsets.")] = False,
+    state: Annotated[
+        bool, typer.Option("--state", help="Show only state, and count keys per partition.")
+    ] = False,
+    files: Annotated[bool, typer.Option("--files", help="Show only files.")] = False,
+    state_rows: Annotated[
+        bool, typer.Option("--state-rows", help="Let Spark read keys and values.")
+    ] = False,
+    operator: Annotated[int, typer.Option("--operator", help="Whose rows.", min=0)] = 0,
+    store: Annotated[
+        str, typer.Option("--store", help="Rows of this store or variable.", show_default=False)
+    ] = "",
+    limit: Annotated[int, typer.Option("--limit", help="Rows at most.", min=1)] = 20,
+    timeout: Annotated[
+        float, typer.Option("--timeout", help="Seconds that Spark may take.", min=1)
+    ] = 120,
 ) -> Any:
     """Show position, sources, watermark, settings, operators, state, the way back."""
     from streamctl.checkpoint.report.inspect import inspect
+    from streamctl.checkpoint.report.model import Section
 
     checkpoint = _open(here, path, query)
-    return inspect(checkpoint, batch_id=batch, state=state, now=datetime.now(UTC))
+    asked = {Section.OFFSETS: offsets, Section.STATE: state, Section.FILES: files}
+    sections = [section for section, wanted in asked.items() if wanted]
+    report = inspect(checkpoint, batch_id=batch, sections=sections, now=datetime.now(UTC))
+    if not state_rows:
+        return report
+    from streamctl.lifecycle.state_rows import read_state_rows
+
+    rows = read_state_rows(
+        checkpoint,
+        operator_id=operator,
+        store=store,
+        batch_id=batch,
+        limit=limit,
+        timeout_seconds=timeout,
+    )
+    return replace(report, state_rows=rows)
 
 
 @command(app, "history", view=history_view)
@@ -96,7 +128,6 @@ def verify_command(
     ] = "",
 ) -> Any:
     """Find what stops Spark from starting, or makes it wrong."""
-    from streamctl.checkpoint.verify.seal import check_seal
     from streamctl.checkpoint.verify.verify import Level, verify
 
     checkpoint = _open(here, path, query)
@@ -104,6 +135,8 @@ def verify_command(
     def more(logs: Any) -> "list[Finding]":
         found = _compare(here, logs) if kafka else []
         if sealed:
+            from streamctl.checkpoint.verify.seal import check_seal
+
             directory, name = _place(sealed)
             found += check_seal(checkpoint, directory=directory, name=name)
         return found
@@ -173,5 +206,5 @@ def _side(text: str) -> tuple[str, int | None]:
     return ("", int(text)) if text.isdecimal() else (text, None)
 
 
-for module in (backup, change_rewind, change_generations, change_journal):
+for module in (preflight, backup, change_rewind, change_generations, change_journal):
     module.register(app)

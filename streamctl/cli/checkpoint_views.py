@@ -1,21 +1,20 @@
 """How reports on checkpoints are drawn. JSON is derived from the dataclasses, not from here."""
 
 import json
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from streamctl.cli.render import Facts, Line, Table, View
+from streamctl.cli.sparkline import sparkline
 from streamctl.reports import iso
 
 if TYPE_CHECKING:
     from streamctl.checkpoint.report.diff import DiffReport
     from streamctl.checkpoint.report.history import BatchRow, HistoryReport
-    from streamctl.checkpoint.report.model import InspectReport, OperatorReport
+    from streamctl.checkpoint.report.model import InspectReport, OperatorReport, StateRows
     from streamctl.checkpoint.verify.seal import SealReport
     from streamctl.checkpoint.verify.verify import VerifyReport
 
-_BARS = "▁▂▃▄▅▆▇█"
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
@@ -40,6 +39,22 @@ def inspect_view(report: "InspectReport") -> View:
         ("calls", report.filesystem_calls),
         *(("unknown", line) for line in report.unknown),
     ]
+    view: View = [Facts(rows=rows)]
+    for section, tables in (
+        ("offsets", _offsets_tables),
+        ("state", _state_tables),
+        ("files", _files_tables),
+    ):
+        if section in report.sections or not report.sections:
+            view = [*view, *tables(report)]
+    if report.state_rows is not None:
+        view = [*view, _state_rows_table(report.state_rows)]
+    if report.sections:
+        return view
+    return [*view, Table(columns=("pinned setting", "value"), rows=sorted(report.conf.items()))]
+
+
+def _offsets_tables(report: "InspectReport") -> list[Table]:
     offsets = [
         (source.source_id, part.topic, part.partition, part.start_offset, part.end_offset)
         for source in report.sources
@@ -51,7 +66,6 @@ def inspect_view(report: "InspectReport") -> View:
         if source.kind != "kafka"
     ]
     return [
-        Facts(rows=rows),
         Table(
             columns=("source", "topic", "partition", "from", "up to"),
             rows=offsets,
@@ -59,32 +73,34 @@ def inspect_view(report: "InspectReport") -> View:
             title=f"Offsets of batch {report.batch_id}",
         ),
         Table(columns=("source", "kind", "offset"), rows=others),
-        Table(
-            columns=(
-                "operator",
-                "name",
-                "provider",
-                "stores",
-                "partitions",
-                "size",
-                "skew",
-                "keys",
-            ),
-            rows=[_operator(item) for item in report.operators],
-            right=frozenset({0, 4, 5, 6, 7}),
-        ),
-        Table(
-            columns=("operator", "partition", "store", "versions", "size", "keys", "at version"),
-            rows=_partitions(report),
-            right=frozenset({0, 1, 4, 5, 6}),
-        ),
-        Table(
-            columns=("files", "number", "size"),
-            rows=[(kind.kind, kind.files, size_text(kind.size_bytes)) for kind in report.files],
-            right=frozenset({1, 2}),
-        ),
-        Table(columns=("pinned setting", "value"), rows=sorted(report.conf.items())),
     ]
+
+
+_OPERATOR = ("operator", "name", "provider", "stores", "partitions", "size", "skew", "keys")
+_PARTITION = ("operator", "partition", "store", "versions", "size", "keys", "at version")
+
+
+def _state_tables(report: "InspectReport") -> list[Table]:
+    operators = [_operator(item) for item in report.operators]
+    return [
+        Table(columns=_OPERATOR, rows=operators, right=frozenset({0, 4, 5, 6, 7})),
+        Table(columns=_PARTITION, rows=_partitions(report), right=frozenset({0, 1, 4, 5, 6})),
+    ]
+
+
+def _files_tables(report: "InspectReport") -> list[Table]:
+    rows = [(kind.kind, kind.files, size_text(kind.size_bytes)) for kind in report.files]
+    return [Table(columns=("files", "number", "size"), rows=rows, right=frozenset({1, 2}))]
+
+
+def _state_rows_table(found: "StateRows") -> Table:
+    full = len(found.rows) == found.limit
+    return Table(
+        columns=("partition", "key", "value"),
+        rows=[(row.partition, json.dumps(row.key), json.dumps(row.value)) for row in found.rows],
+        right=frozenset({0}),
+        title=f"{'First rows' if full else 'Rows'} of operator {found.operator_id}, {found.store}",
+    )
 
 
 def _operator(item: "OperatorReport") -> tuple[object, ...]:
@@ -152,14 +168,6 @@ def _batch(row: "BatchRow") -> tuple[object, ...]:
         _span(row.duration_seconds),
         _span(row.since_previous_seconds),
     )
-
-
-def sparkline(values: Sequence[float]) -> str:
-    """A bar for each value, the greatest the tallest."""
-    top = max(values, default=0.0)
-    if top <= 0:
-        return _BARS[0] * len(values)
-    return "".join(_BARS[min(7, max(0, round(value / top * 7)))] for value in values)
 
 
 def verify_view(report: "VerifyReport") -> View:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 OutputOption = Annotated[
     Output | None,
-    typer.Option("-o", "--output", help="Default: table on a terminal, tsv off it."),
+    typer.Option("-o", "--output", help="Default: tsv off a terminal."),
 ]
 _ContextOption = Annotated[
     str, typer.Option("--context", help="Named context to take settings from.", show_default=False)

@@ -57,7 +57,10 @@ def explain_command(
         str, typer.Argument(metavar="CODE|FILE", help="A code, a log file, or - for stdin.")
     ],
 ) -> Any:
-    """Explain a finding, an exit code, a Spark condition, or those in a log."""
+    """Explain a finding, an exit code, or an error of Spark.
+
+    Given a log, it explains the conditions of Spark that stand in it.
+    """
     from streamctl.explain.explain import explain, explain_log
 
     del here

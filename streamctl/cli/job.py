@@ -10,17 +10,18 @@ from streamctl.cli.command import Here, command
 from streamctl.cli.moments import parse_moment
 from streamctl.cli.render import Facts, Line, Table, View, checks_table
 from streamctl.errors import JobNotFound, SettingsInvalid
-from streamctl.reports import Event
+from streamctl.reports import Event, iso
 
 if TYPE_CHECKING:
     from streamctl.lifecycle.checks import DoctorReport
     from streamctl.lifecycle.logs import LogLine
     from streamctl.lifecycle.start import EndReport, StartReport
-    from streamctl.lifecycle.status import QueryStatus, StatusReport
     from streamctl.lifecycle.stop import QueryEnd, StopReport
+    from streamctl.observe.status import QueryStatus, StatusReport
     from streamctl.rundir import RunDirectory
 
 app = typer.Typer(add_completion=False)
+_SHOWN_LOSSES = 10
 _Job = Annotated[str | None, typer.Option("--job", help="The job's entry, `module:attribute`.")]
 _Master = Annotated[str | None, typer.Option("--master", help="Spark's master, as `local[4]`.")]
 _Servers = Annotated[
@@ -135,7 +136,10 @@ def stop(
         bool, typer.Option("--now", help="Interrupt the running batch; it will run again.")
     ] = False,
 ) -> "StopReport":
-    """Stop the job after the running batch, and prove it from the checkpoint."""
+    """Stop the job after the running batch, with proof.
+
+    The proof is read from the checkpoint: where the next start will read from.
+    """
     return _stop(here, deadline=deadline, now=now)
 
 
@@ -153,7 +157,10 @@ def _stop(here: Here, *, deadline: float | None, now: bool) -> "StopReport":
 
 @command(app, "restart", view=_start_view)
 def restart(here: Here, *, deadline: _Deadline = None, wait: _Wait = True) -> "StartReport":
-    """Stop the job if it runs, and start it with the settings as they are now."""
+    """Stop the job if it runs, and start it anew.
+
+    Settings are taken as they are now.
+    """
     from streamctl.lifecycle.start import start as start_job
     from streamctl.rundir import RunDirectory
     from streamctl.settings.resolve import resolve
@@ -179,6 +186,12 @@ def _status_view(report: "StatusReport") -> View:
         ("uptime", _duration(report.uptime_seconds)),
         ("generation", f"{report.generation} in {report.checkpoint_location}"),
     ]
+    if report.breaker and report.breaker.circuit != "closed":
+        circuit = report.breaker
+        trial = f", next trial {iso(circuit.next_trial_at)}" if circuit.next_trial_at else ""
+        facts.append(("breaker", f"{circuit.circuit}: {circuit.reason}{trial}"))
+    if report.url:
+        facts.append(("page", report.url))
     if report.standby_pid:
         facts.append(("standby", f"process {report.standby_pid}"))
     facts += [
@@ -202,7 +215,28 @@ def _status_view(report: "StatusReport") -> View:
             (query.name, query.watermark, query.batch_at, query.unknown) for query in report.queries
         ],
     )
-    return [Facts(rows=facts), table, watermarks]
+    return [Facts(rows=facts), table, watermarks, _losses_table(report)]
+
+
+def _losses_table(report: "StatusReport") -> Table:
+    """The newest ranges that were passed over unread."""
+    return Table(
+        columns=("lost by", "batch", "topic", "p", "from", "before", "records", "why"),
+        rows=[
+            (
+                loss.query,
+                loss.batch_id,
+                loss.topic,
+                loss.partition,
+                loss.start_offset,
+                loss.end_offset,
+                loss.records,
+                loss.cause,
+            )
+            for loss in report.losses[-_SHOWN_LOSSES:]
+        ],
+        right=frozenset({1, 3, 4, 5, 6}),
+    )
 
 
 def _query_row(query: "QueryStatus") -> tuple[object, ...]:
@@ -230,8 +264,8 @@ def status(
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Look again and again.")] = False,
     every: Annotated[float, typer.Option("--every", help="Seconds between looks.", min=0.1)] = 2.0,
 ) -> "StatusReport | Iterator[StatusReport]":
-    """Show what the job does. Exit code 3 when something is wrong or not known."""
-    from streamctl.lifecycle.status import read_status
+    """Show what the job does; exit code 3 when it is not well."""
+    from streamctl.observe.status import read_status
 
     run = _run_directory(here)
     return here.watch(lambda: read_status(run), every=every) if watch else read_status(run)
@@ -290,7 +324,7 @@ def _doctor_view(report: "DoctorReport") -> View:
 
 @command(app, "doctor", view=_doctor_view)
 def doctor(here: Here) -> "DoctorReport":
-    """Check all that a start needs, and tell how to mend what is missing."""
+    """Check all that a start needs, and say how to mend it."""
     from streamctl.lifecycle.checks import Subject, run_all
     from streamctl.settings.resolve import resolve
 

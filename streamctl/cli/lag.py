@@ -53,7 +53,10 @@ def lag(
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Look again and again.")] = False,
     interval: _Every = 5.0,
 ) -> "LagReport | Iterator[LagReport]":
-    """Say how far the job is behind Kafka, up or down, from its checkpoint."""
+    """Say how far the job is behind Kafka, up or down.
+
+    From its checkpoint, so that the job need not run.
+    """
     look = _look(here, checkpoint, query, bootstrap_servers, ages=ages)
 
     def shown() -> "LagReport":

@@ -58,13 +58,13 @@ def _query(query: "QueryLag") -> View:
     facts: list[tuple[str, object]] = [
         ("query", query.query),
         ("state", f"{query.state}: {query.reason} (rule {query.rule})"),
-        ("lag", f"{_count(query.lag_records)} records, {_span(query.time_lag_seconds)}"),
+        ("lag", f"{count(query.lag_records)} records, {span(query.time_lag_seconds)}"),
         ("rates", _rates(query.rates)),
     ]
     if query.lag_records and query.rates.processing:
         facts.append(("gone in", _eta(query.rates)))
     if query.retention_left_seconds is not None:
-        left = _span(query.retention_left_seconds)
+        left = span(query.retention_left_seconds)
         facts.append(("retention", f"the oldest unread record may be deleted in {left}"))
     if query.skew is not None:
         facts.append(("skew", f"{query.skew:g} x the mean in the largest partition"))
@@ -80,7 +80,7 @@ def _query(query: "QueryLag") -> View:
                 part.log_start,
                 part.log_end,
                 part.lag_records,
-                _span(part.time_lag_seconds) + ("~" if part.time_lag_estimated else ""),
+                span(part.time_lag_seconds) + ("~" if part.time_lag_estimated else ""),
             )
             for part in query.partitions
         ],
@@ -99,18 +99,20 @@ def _rates(rates: "Rates") -> str:
 def _eta(rates: "Rates") -> str:
     if rates.eta_seconds is None:
         return "not at these rates"
-    told = _span(rates.eta_seconds)
+    told = span(rates.eta_seconds)
     low, high = rates.eta_low_seconds, rates.eta_high_seconds
     if low is not None and high is not None and low != high:
-        return f"{told} ({_span(low)} to {_span(high)})"
+        return f"{told} ({span(low)} to {span(high)})"
     return told if high is not None else f"{told}, or never with the slower batches"
 
 
-def _count(value: int | None) -> str:
+def count(value: int | None) -> str:
+    """A number of records for a person."""
     return "not known" if value is None else f"{value:,}"
 
 
-def _span(seconds: float | None) -> str:
+def span(seconds: float | None) -> str:
+    """A length of time for a person, in the unit that suits."""
     if seconds is None:
         return "not known"
     if seconds < 120:  # noqa: PLR2004
@@ -123,9 +125,9 @@ def _span(seconds: float | None) -> str:
 
 def lag_line(report: "LagReport") -> View:
     """One line, for a gate."""
-    told = f"{_count(report.lag_records)} records"
+    told = f"{count(report.lag_records)} records"
     if report.time_lag_seconds is not None:
-        told += f", {_span(report.time_lag_seconds)}"
+        told += f", {span(report.time_lag_seconds)}"
     return [Line(text=f"lag: {told}")]
 
 

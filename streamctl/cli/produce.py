@@ -130,7 +130,10 @@ def produce(
         float, typer.Option("--delivery-timeout", help="Seconds.", rich_help_panel=_CLIENT)
     ] = 120,
 ) -> object:
-    """Send telemetry with known flaws, and a ledger of each record."""
+    """Send telemetry with known flaws, and keep a ledger of it.
+
+    The ledger says what must become of each record.
+    """
     import uuid
 
     from streamctl.produce import run

@@ -1,16 +1,21 @@
-"""`streamctl reprocess`, and `reprocess compare | promote | list | stop`."""
+"""`streamctl reprocess`, and `reprocess compare | promote | list | stop | discard`."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from streamctl.cli import reprocess_views as views
+from streamctl.cli.change import DryRun, Protected, WhyOption
+from streamctl.cli.change_views import change_view
 from streamctl.cli.command import Here, command
 from streamctl.cli.moments import parse_moment
 from streamctl.errors import SettingsInvalid
 
 if TYPE_CHECKING:
+    from streamctl.checkpoint.change.apply import ChangeReport
+    from streamctl.checkpoint.change.plan import Plan as ChangePlan
     from streamctl.lifecycle.stop import StopReport
     from streamctl.reprocess.compare import Comparison
     from streamctl.reprocess.listing import Listing
@@ -63,7 +68,10 @@ def reprocess(
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and end.")] = False,
 ) -> "Plan | Receipt":
-    """Run the job over a range again, in a generation of its own, beside the live job."""
+    """Run the job over a range again, beside the live job.
+
+    In a generation of its own, with its own output; the live job is not touched.
+    """
     from streamctl.reprocess import prepare, run
     from streamctl.reprocess.request import Request
     from streamctl.settings.resolve import resolve
@@ -168,6 +176,42 @@ def stop(here: Here, generation: _Generation = "") -> "StopReport":
     places, settings = _places(here), here.settings()
     run = places.run(places.one(generation).name)
     return stop_run(run, deadline_seconds=settings.stop.deadline_seconds, on_event=here.on_event)
+
+
+@command(app, "discard", view=change_view)
+def discard(
+    here: Here,
+    generation: Annotated[str, typer.Argument(help="Which; `reprocess list` names them.")],
+    *,
+    reason: WhyOption = "",
+    dry_run: DryRun = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    accept_protected: Protected = False,
+) -> "ChangePlan | ChangeReport":
+    """Take a reprocessing away, to the trash; the live job may run."""
+    from streamctl.checkpoint.change.guards import ACCEPT_PROTECTED
+    from streamctl.cli.confirm import confirm
+    from streamctl.reprocess import discard as discarding
+
+    places, settings = _places(here), here.settings()
+    if dry_run:
+        return discarding.plan_discard(
+            places,
+            settings,
+            generation=generation,
+            why=reason,
+            now=datetime.now(UTC),
+            context=here.context,
+        )
+    confirm(f"move generation {generation}, with its output, to the trash", yes=yes)
+    return discarding.discard(
+        places,
+        settings,
+        generation=generation,
+        why=reason,
+        context=here.context,
+        accept=[ACCEPT_PROTECTED] if accept_protected else [],
+    )
 
 
 def _places(here: Here) -> "Places":

@@ -83,14 +83,8 @@ class Driver:
         Raises:
             TimeoutError: a process cannot be killed; starting another would be a second writer.
         """
-        deadline = time.monotonic() + within_seconds
-        while living := session_members(self.pid):
-            for pid in living:
-                kill(pid)
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"processes {living} of the driver do not end")
-            self._process.poll()
-            time.sleep(0.02)
+        end_members(self.pid, within_seconds=within_seconds)
+        self._process.poll()
 
     def session_is_gone(self) -> bool:
         """Whether no process of its session is left."""
@@ -116,6 +110,21 @@ def driver_environment(environ: Mapping[str, str], *, java_home: Path) -> dict[s
 def session_members(session: int) -> list[int]:
     """Living processes of a session; zombies have ended and do not count."""
     return [process.pid for process in psutil.process_iter() if _belongs(process, session)]
+
+
+def end_members(session: int, *, within_seconds: float = 10) -> None:
+    """SIGKILL every process of a session, and wait until none is left.
+
+    Raises:
+        TimeoutError: a process cannot be killed.
+    """
+    deadline = time.monotonic() + within_seconds
+    while living := session_members(session):
+        for pid in living:
+            kill(pid)
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"processes {living} of session {session} do not end")
+        time.sleep(0.02)
 
 
 def _belongs(process: psutil.Process, session: int) -> bool:

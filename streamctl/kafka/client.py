@@ -193,8 +193,17 @@ class Broker:
             for partition, future in futures.items()
         }
 
-    def read(self, topic: str, partition: int, start: int, end: int) -> Iterator[Record]:
+    def read(
+        self, topic: str, partition: int, start: int, end: int, *, isolation: str = ""
+    ) -> Iterator[Record]:
         """Read the records of `[start, end)` in order; offsets without a record are passed over.
+
+        Args:
+            topic: where.
+            partition: of it.
+            start: first offset.
+            end: the offset after the last.
+            isolation: `read_committed` or `read_uncommitted`; empty for the connection's own.
 
         Raises:
             TopicNotFound: no such topic or partition.
@@ -203,7 +212,7 @@ class Broker:
         """
         from streamctl.kafka.records import read
 
-        return read(self, topic, partition, start, end)
+        return read(self, topic, partition, start, end, isolation=isolation)
 
     def consumer(self, config: Mapping[str, Any] | None = None) -> "Consumer":
         """Build a consumer that commits nothing and fails where an offset is not there.

@@ -37,3 +37,14 @@ class Record:
     key: bytes | None
     value: bytes | None
     headers: tuple[tuple[str, bytes | None], ...] = ()
+
+
+def readable(data: bytes | None) -> str | None:
+    """Text where it is text, else its bytes in hex."""
+    if data is None:
+        return None
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        return f"0x{data.hex()}"
+    return text if text.isprintable() or text.strip().isprintable() else repr(text)[1:-1]

@@ -17,11 +17,13 @@ _FIRST_ONLY = {"queued.min.messages": 1, "fetch.queue.backoff.ms": 0, "fetch.wai
 default waits a second before it asks for the others."""
 
 
-def read(broker: "Broker", topic: str, partition: int, start: int, end: int) -> Iterator[Record]:
+def read(
+    broker: "Broker", topic: str, partition: int, start: int, end: int, *, isolation: str = ""
+) -> Iterator[Record]:
     """See `Broker.read`."""
     from confluent_kafka import TopicPartition
 
-    consumer = broker.consumer()
+    consumer = broker.consumer({"isolation.level": isolation} if isolation else None)
     try:
         consumer.assign([TopicPartition(topic, partition, start)])
         position, deadline = start, time.monotonic() + broker.timeout_seconds

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from streamctl.errors import NotFound
 from streamctl.kafka.client import Broker
+from streamctl.kafka.model import readable
 from streamctl.kafka.records import first_records
 
 
@@ -73,14 +74,3 @@ def _offset(
     if isinstance(at, datetime):
         return broker.offsets_for_time(topic, at).get(partition)
     return low if at is None else at
-
-
-def readable(data: bytes | None) -> str | None:
-    """Text where it is text, else its bytes in hex."""
-    if data is None:
-        return None
-    try:
-        text = data.decode()
-    except UnicodeDecodeError:
-        return f"0x{data.hex()}"
-    return text if text.isprintable() or text.strip().isprintable() else repr(text)[1:-1]

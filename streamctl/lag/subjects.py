@@ -10,8 +10,13 @@ from streamctl.errors import CheckpointNotFound
 from streamctl.lag.measure import Subject
 
 
-def find_subjects(location: str, *, query: str = "") -> list[Subject]:
-    """A Spark checkpoint by its path, or the queries of a location's current generation.
+def find_subjects(location: str, *, query: str = "", generation: str = "") -> list[Subject]:
+    """A Spark checkpoint by its path, or the queries of a location's generation.
+
+    Args:
+        location: of either.
+        query: of this name only; empty for all.
+        generation: its name; empty for the current one.
 
     Raises:
         CheckpointNotFound: neither, or no query of that name, or none that has begun.
@@ -21,15 +26,15 @@ def find_subjects(location: str, *, query: str = "") -> list[Subject]:
     if set(store.names("")) & {layout.OFFSETS, layout.COMMITS, layout.METADATA}:
         name = location.rstrip("/").rpartition("/")[2]
         return [Subject(name=name, checkpoint=Checkpoint.open(location), topic_ids={})]
-    generation = generations.current(store)
-    if generation is None:
+    chosen = generations.read(store, generation) if generation else generations.current(store)
+    if chosen is None:
         raise CheckpointNotFound(
             f'no checkpoint in "{location}"',
             hint="Give a Spark checkpoint, or start the job with `streamctl start`.",
         )
-    found = list(_of_generation(store, generation, query))
+    found = list(_of_generation(store, chosen, query))
     if not found:
-        there = ", ".join(generations.queries(store, generation.name)) or "none"
+        there = ", ".join(generations.queries(store, chosen.name)) or "none"
         raise CheckpointNotFound(
             f'no query "{query}" in "{location}"'
             if query

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from streamctl.errors import Busy, DeadlinePassed, ExitCode, Interrupted, StreamctlError
 from streamctl.lifecycle.checks import Subject, run_until_failure
-from streamctl.lifecycle.status import is_supervised
+from streamctl.observe.status import is_supervised
 from streamctl.reports import Check, Event, OnEvent, Verdict, ignore
 from streamctl.rundir import Failure, Observed, RunDirectory, Status, StopRequest, replace_file
 from streamctl.settings.model import Settings

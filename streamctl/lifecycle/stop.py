@@ -9,7 +9,7 @@ from enum import StrEnum
 from streamctl.checkpoint.location.journal import whoami
 from streamctl.checkpoint.tree.reader import Checkpoint
 from streamctl.errors import CheckpointNotFound, DeadlinePassed, ExitCode, Interrupted, JobNotFound
-from streamctl.lifecycle.status import is_supervised, query_names
+from streamctl.observe.status import is_supervised, query_names
 from streamctl.reports import Event, OnEvent, Verdict, ignore
 from streamctl.rundir import RunDirectory, Status, StopRequest
 

@@ -1,9 +1,5 @@
 """The output of a reprocessing against the live one, by a Spark child."""
 
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,13 +7,14 @@ from typing import Any
 
 from streamctl.checkpoint.location import generations
 from streamctl.checkpoint.location.generations import Generation
-from streamctl.errors import NotFound, StreamctlError
-from streamctl.java import find_java
-from streamctl.job.launcher import driver_environment
+from streamctl.errors import NotFound
+from streamctl.job.ask import ask_about
 from streamctl.reports import Verdict, worst
 from streamctl.reprocess.places import Places
-from streamctl.rundir import replace_file
 from streamctl.settings.model import Settings
+
+_PATIENCE_SECONDS = 6 * 3600.0
+"""Outputs may be large, and the operator can interrupt."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +79,7 @@ def compare(
 
     Raises:
         NotFound: nothing was reprocessed, or the job never ran.
-        StreamctlError: Spark could not read one of the outputs.
+        ChildFailed: Spark could not read one of the outputs.
     """
     other = places.one(generation)
     live = generations.current(places.store)
@@ -92,7 +89,7 @@ def compare(
             hint="`streamctl reprocess promote --back` points to the one before.",
         )
     bases = [_output(settings, part) for part in (live, other)]
-    found = [_parse(line) for line in _ask(settings, bases, samples=samples, project=project)]
+    found = [_parse(fields) for fields in _ask(settings, bases, samples=samples, project=project)]
     return Comparison(
         verdict=worst(query.verdict for query in found) if found else Verdict.UNKNOWN,
         generation=other.name,
@@ -106,33 +103,17 @@ def _output(settings: Settings, generation: Generation) -> str:
     return generations.base(generation.output_location or settings.output.location, generation.name)
 
 
-def _ask(settings: Settings, bases: list[str], *, samples: int, project: Path) -> list[str]:
-    import tempfile
-
-    with tempfile.TemporaryDirectory(prefix="streamctl-compare-") as scratch:
-        file = Path(scratch) / "settings.json"
-        replace_file(file, settings.model_dump_json())
-        command = [sys.executable, "-m", "jobs.compare", str(file), *bases]
-        child = subprocess.run(
-            [*command, "--samples", str(samples)],
-            cwd=project,
-            env=driver_environment(os.environ, java_home=find_java().home),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    if child.returncode:
-        lines = [
-            line for line in child.stderr.splitlines() if "Error" in line or "Exception" in line
-        ]
-        raise StreamctlError(
-            f"the outputs could not be compared: {lines[-1].strip() if lines else 'Spark failed'}",
-            hint=f'Look whether both are there: "{bases[0]}", "{bases[1]}".',
-        )
-    return [line for line in child.stdout.splitlines() if line.startswith("{")]
+def _ask(settings: Settings, bases: list[str], *, samples: int, project: Path) -> list[Any]:
+    return ask_about(
+        "jobs.compare",
+        settings,
+        [*bases, "--samples", str(samples)],
+        project=project,
+        timeout_seconds=_PATIENCE_SECONDS,
+        hint=f'Look whether both outputs are there: "{bases[0]}", "{bases[1]}".',
+    )
 
 
-def _parse(line: str) -> QueryComparison:
-    fields = json.loads(line)
+def _parse(fields: dict[str, Any]) -> QueryComparison:
     first, last = fields.pop("range") or (None, None)
     return QueryComparison(**fields, first=first, last=last)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from streamctl.checkpoint.location import generations
-from streamctl.lifecycle.status import is_supervised
+from streamctl.observe.status import is_supervised
 from streamctl.reports import Verdict
 from streamctl.reprocess.places import Places
 from streamctl.reprocess.request import Request

@@ -55,6 +55,11 @@ class Places:
             )
         return found
 
+    def records(self, generation: str) -> list[str]:
+        """Names in the store of the files that record a reprocessing; its receipt may be one."""
+        names = [generations.record_name(generation), f"{_RECEIPTS}/{generation}.json"]
+        return [name for name in names if self.store.read(name) is not None]
+
     def receipt(self, generation: str) -> dict[str, Any] | None:
         """The receipt of a finished one; None while it is not."""
         data = self.store.read(f"{_RECEIPTS}/{generation}.json")

@@ -11,8 +11,8 @@ from pathlib import Path
 from streamctl.checkpoint.location import generations, journal, lease
 from streamctl.errors import NotFound, Refused, StreamctlError
 from streamctl.lifecycle.start import start
-from streamctl.lifecycle.status import is_supervised
 from streamctl.lifecycle.stop import stop
+from streamctl.observe.status import is_supervised
 from streamctl.reports import Event, OnEvent, Verdict
 from streamctl.reprocess.places import Places
 from streamctl.settings.model import Settings

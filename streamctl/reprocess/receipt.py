@@ -10,7 +10,7 @@ from streamctl.checkpoint.tree import layout
 from streamctl.checkpoint.tree.files import Files
 from streamctl.checkpoint.tree.reader import Checkpoint
 from streamctl.errors import Malformed
-from streamctl.lifecycle.status import newest_lines, query_status
+from streamctl.observe.status import newest_lines, query_status
 from streamctl.reports import Verdict
 from streamctl.reprocess.plan import gone_in
 from streamctl.reprocess.request import Range

@@ -14,8 +14,8 @@ from streamctl.errors import Busy, Interrupted, PartlyDone
 from streamctl.job.launcher import session_members
 from streamctl.kafka.client import Broker
 from streamctl.lifecycle.start import JobFailed, start
-from streamctl.lifecycle.status import is_supervised, newest_lines
 from streamctl.lifecycle.stop import stop
+from streamctl.observe.status import is_supervised, newest_lines
 from streamctl.reports import Event, OnEvent, Verdict
 from streamctl.reprocess import receipt as receipts
 from streamctl.reprocess.places import Places
@@ -99,6 +99,9 @@ def settings_for(settings: Settings, plan: Plan, limits: Limits) -> Settings:
             "driver_memory": limits.memory or settings.spark.driver_memory,
         },
         "supervise": {"standby": False, "nice": limits.nice},
+        "http": {"port": 0},
+        "alerts": {"receivers": [], "heartbeat": []},  # its lag is large by nature
+        "observe": {"publish_group": ""},
     }
     values = settings.model_dump()
     for section, fields in changes.items():

@@ -7,9 +7,21 @@ Durations in a Spark interval string ("1 minute") go to Spark as they are; all o
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    PositiveFloat,
+    PositiveInt,
+)
 
 Share = Annotated[float, Field(ge=0, le=1)]
+Words = Annotated[
+    list[str], BeforeValidator(lambda given: given.split() if isinstance(given, str) else given)
+]
+Level = Literal["DEBUG", "INFO", "WARN", "ERROR"]
 
 
 class Section(BaseModel):
@@ -54,6 +66,19 @@ class KafkaSettings(Section):
         """The dead letter topic."""
         return self.dead_letter_topic or f"{self.topics[0]}.dlq"
 
+    @property
+    def isolation(self) -> str:
+        """Which records Spark is shown of transactions; its client is Kafka's own."""
+        return self.options.get("isolation.level", "read_uncommitted")
+
+
+class DlqSettings(Section):
+    """What becomes of dead letters."""
+
+    max_replays: PositiveInt = Field(
+        3, description="how often one record may be replayed: it may come back each time"
+    )
+
 
 class CheckpointSettings(Section):
     """Where Spark keeps its progress and state."""
@@ -77,6 +102,17 @@ class BackupSettings(Section):
 
     location: str = Field("", description="path or URL; default: beside the checkpoint")
     at_least: PositiveInt = Field(2, description="so many stay, whatever a policy says")
+    every_minutes: NonNegativeFloat = Field(
+        0, description="take, verify and prune so often while the job runs; 0: never"
+    )
+    read_data: bool = Field(True, description="read every byte of a scheduled backup back")
+    keep_last: Annotated[int, Field(ge=0)] = Field(
+        24, description="scheduled: the newest that stay"
+    )
+    keep_hourly: Annotated[int, Field(ge=0)] = Field(48, description="scheduled: one an hour")
+    keep_daily: Annotated[int, Field(ge=0)] = Field(14, description="scheduled: one a day")
+    keep_weekly: Annotated[int, Field(ge=0)] = Field(8, description="scheduled: one a week")
+    keep_within_days: NonNegativeFloat = Field(0, description="scheduled: all that are younger")
 
 
 class OutputSettings(Section):
@@ -134,6 +170,24 @@ class LimitsSettings(Section):
     )
 
 
+class BreakerSettings(Section):
+    """When processing stops because too much of what comes is bad."""
+
+    enabled: bool = Field(True, description="stop above the threshold, and try again later")
+    threshold: Share = Field(0.5, description="share of rejected records above which it opens")
+    minimum_records: PositiveInt = Field(500, description="fewer in the window never open it")
+    window_seconds: PositiveFloat = Field(60, description="over which is counted")
+    failed_batches: Annotated[int, Field(ge=0)] = Field(
+        0, description="so many failed batches in the window open it too; 0: none do"
+    )
+    cool_down_seconds: PositiveFloat = Field(60, description="open for so long before a trial")
+    cool_down_factor: Annotated[float, Field(ge=1)] = Field(
+        2, description="growth of the cool-down with each trial that fails"
+    )
+    max_cool_down_seconds: PositiveFloat = Field(1800, description="cap of the cool-down")
+    trial_records: PositiveInt = Field(100, description="records in the trial batch")
+
+
 class SuperviseSettings(Section):
     """When the driver is started again."""
 
@@ -180,14 +234,80 @@ class StartSettings(Section):
 class LogSettings(Section):
     """What is written to the logs."""
 
-    level: Literal["DEBUG", "INFO", "WARN", "ERROR"] = Field(
-        "INFO", description="of streamctl and job"
+    level: Level = Field("INFO", description="of streamctl and job")
+    spark_level: Level = Field("WARN", description="of Spark")
+    levels: dict[str, Level] = Field(
+        {}, description="of one logger, by its name: `org.apache.spark.sql.kafka010 = DEBUG`"
     )
-    spark_level: Literal["DEBUG", "INFO", "WARN", "ERROR"] = Field("WARN", description="of Spark")
     max_bytes: PositiveInt = Field(
         20 * 1024 * 1024, description="a log file is rotated at this size"
     )
     keep_files: PositiveInt = Field(5, description="rotated files that are kept")
+
+
+class HttpSettings(Section):
+    """Where the supervisor answers: health, metrics, the status page."""
+
+    enabled: bool = Field(True, description="answer at all")
+    host: str = Field("127.0.0.1", description="address to listen on; 0.0.0.0 for all")
+    port: Annotated[int, Field(ge=0, le=65535)] = Field(
+        0, description="0: any free one, which `streamctl status` tells"
+    )
+    token: str = Field("", description="bearer token that is asked for; a secret reference")
+
+
+class ObserveSettings(Section):
+    """How the supervisor watches the job."""
+
+    enabled: bool = Field(True, description="watch: HTTP, metrics and alerts need it")
+    every_seconds: PositiveFloat = Field(
+        5, description="time between looks; lag takes a tenth of the time at most"
+    )
+    partitions: bool = Field(False, description="metrics of each topic partition too")
+    stall_seconds: PositiveFloat = Field(
+        60, description="not ready without a batch for so long, at least; longer for slow batches"
+    )
+    publish_group: str = Field(
+        "", description="consumer group to which the position is published; empty: none"
+    )
+    otlp_endpoint: str = Field(
+        "", description="send metrics to this OpenTelemetry collector too; needs the extra `otel`"
+    )
+
+
+class AlertSettings(Section):
+    """When somebody is told, and where. A threshold of 0 switches its alert off."""
+
+    receivers: Words = Field(
+        [], description="apprise URLs; references such as `${env:PAGER_URL}` are resolved"
+    )
+    heartbeat: Words = Field(
+        [], description="apprise URLs that are told regularly that the alerter lives"
+    )
+    heartbeat_seconds: PositiveFloat = Field(300, description="time between heartbeats")
+    average_seconds: NonNegativeFloat = Field(30, description="values are averaged over so long")
+    settle_seconds: NonNegativeFloat = Field(
+        60, description="good for so long before an alert closes"
+    )
+    hysteresis: Share = Field(0.1, description="how far below its threshold an alert closes")
+    reminder_seconds: PositiveFloat = Field(3600, description="an open alert is told again")
+    lag_records: NonNegativeFloat = Field(100_000, description="consumer lag of a query")
+    time_lag_seconds: NonNegativeFloat = Field(600, description="age of the oldest unread record")
+    errors_per_minute: NonNegativeFloat = Field(1000, description="rejected records a minute")
+    rejected_share: Share = Field(0.1, description="share of records rejected in a minute")
+    not_processing_seconds: NonNegativeFloat = Field(
+        300, description="no committed batch while there is something to read"
+    )
+    checkpoint_bytes: NonNegativeFloat = Field(
+        50 * 1024**3, description="size of the current generation's checkpoints"
+    )
+    disk_free_bytes: NonNegativeFloat = Field(
+        1024**3, description="less free than this, at checkpoint, output or logs"
+    )
+    retention_left_seconds: NonNegativeFloat = Field(
+        3600, description="until Kafka deletes the oldest unread record"
+    )
+    attempts_left: NonNegativeFloat = Field(1, description="fewer restarts left than this")
 
 
 class Settings(Section):
@@ -195,6 +315,7 @@ class Settings(Section):
 
     job: JobSettings = JobSettings()
     kafka: KafkaSettings = KafkaSettings()
+    dlq: DlqSettings = DlqSettings()
     checkpoint: CheckpointSettings = CheckpointSettings()
     backup: BackupSettings = BackupSettings()
     output: OutputSettings = OutputSettings()
@@ -202,7 +323,11 @@ class Settings(Section):
     catch_up: CatchUpSettings = CatchUpSettings()
     spark: SparkSettings = SparkSettings()
     limits: LimitsSettings = LimitsSettings()
+    breaker: BreakerSettings = BreakerSettings()
     supervise: SuperviseSettings = SuperviseSettings()
     start: StartSettings = StartSettings()
     stop: StopSettings = StopSettings()
     log: LogSettings = LogSettings()
+    http: HttpSettings = HttpSettings()
+    observe: ObserveSettings = ObserveSettings()
+    alerts: AlertSettings = AlertSettings()

@@ -13,6 +13,7 @@ from streamctl.settings.secrets import has_reference, is_secret
 from streamctl.settings.sources import Layer, Layers
 
 _LOCATIONS = ("checkpoint.location", "output.location")
+_SECRETS = {"http.token"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,13 +61,19 @@ def _put(values: dict[str, dict[str, Any]], key: str, value: Any, layer: Layer) 
     model = _section(section)
     if model is None:
         raise _unknown(key, layer)
-    if rest.startswith("options.") and "options" in model.model_fields:
-        options = values.setdefault(section, {}).setdefault("options", {})
-        options[rest.removeprefix("options.")] = _option_text(value)
-    elif rest in model.model_fields and rest != "options":
+    field, _, name = rest.partition(".")
+    if name and _holds_options(model, field):
+        options = values.setdefault(section, {}).setdefault(field, {})
+        options[name] = _option_text(value)
+    elif rest in model.model_fields and not _holds_options(model, rest):
         values.setdefault(section, {})[rest] = value
     else:
         raise _unknown(key, layer)
+
+
+def _holds_options(model: type[Section], field: str) -> bool:
+    """Whether a field holds entries of any name."""
+    return field in model.model_fields and isinstance(model.model_fields[field].default, dict)
 
 
 def _option_text(value: Any) -> str:
@@ -81,7 +88,8 @@ def _section(name: str) -> type[Section] | None:
 
 def _checked(key: str, value: Any, layer: Layer) -> Any:
     """Refuse a secret in plain text: it would stand in files and in `ps`."""
-    if ".options." in key and is_secret(key) and not has_reference(str(value)):
+    named = ".options." in key or key in _SECRETS
+    if named and is_secret(key) and value and not has_reference(str(value)):
         raise SettingsInvalid(
             f"{key} ({layer.origin}) holds a secret in plain text",
             hint="Give a reference instead: ${env:NAME} or ${file:/path}.",
@@ -134,7 +142,7 @@ def explain(layers: Layers) -> list[Explained]:
         section, field = key.split(".")
         description = type(getattr(settings, section)).model_fields[field].description or ""
         value = getattr(getattr(settings, section), field)
-        if field == "options":
+        if isinstance(value, dict):
             rows += [_row(layers, f"{key}.{name}", text, "option") for name, text in value.items()]
         else:
             rows.append(_row(layers, key, value, description))
@@ -163,6 +171,6 @@ def _default(key: str) -> Any:
 
 
 def _shown(key: str, value: Any) -> str:
-    if is_secret(key) and not has_reference(str(value)):
+    if value and is_secret(key) and not has_reference(str(value)):
         return "***"
     return _option_text(value)

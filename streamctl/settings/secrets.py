@@ -11,7 +11,9 @@ from pathlib import Path
 from streamctl.errors import SettingsInvalid
 
 _REFERENCE = re.compile(r"\$\{(env|file):([^}]+)\}")
-_SECRET_KEY = re.compile(r"password|secret|token|jaas|\.key$|credential", re.IGNORECASE)
+_SECRET_KEY = re.compile(
+    r"password|secret|token|jaas|\.key$|credential|^alerts\.(receivers|heartbeat)$", re.IGNORECASE
+)
 
 
 def is_secret(key: str) -> bool:

@@ -166,7 +166,7 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
 
 def _entries(key: str, text: str) -> Iterator[tuple[str, Any]]:
     """A field that holds options takes a JSON object from the environment."""
-    if key.endswith(".options") and text.lstrip().startswith("{"):
+    if key.endswith((".options", ".levels")) and text.lstrip().startswith("{"):
         try:
             yield from ((f"{key}.{name}", item) for name, item in json.loads(text).items())
         except ValueError as error:

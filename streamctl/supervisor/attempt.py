@@ -47,8 +47,12 @@ class Attempts:
         with broker(self._settings) as kafka:
             kafka.ping()
 
-    def prepare(self, attempt: int) -> None:
+    def prepare(self, attempt: int, *, trial_records: int = 0) -> None:
         """Find out what the driver needs to know, and write it down.
+
+        Args:
+            attempt: its number.
+            trial_records: of the one batch of a trial; 0 for a usual attempt.
 
         Raises:
             StreamctlError: Java, jars, broker or checkpoint are not as they must be.
@@ -73,18 +77,23 @@ class Attempts:
             jars=jars,
             archive=self._archive,
             making=self._making,
+            trial_records=trial_records,
         )
         self._run.write(launch)
 
-    def spawn(self, *, standby: bool = False) -> Driver:
+    def spawn(self, *, standby: bool = False, directory: Path | None = None) -> Driver:
         """Start a driver; one in standby brings its Spark session up and waits.
+
+        Args:
+            standby: whether it waits.
+            directory: its working directory; default: this process's.
 
         Raises:
             StreamctlError: there is no Java.
         """
         return Driver(
             driver_command(self._run.path, standby=standby),
-            directory=Path.cwd(),
+            directory=directory or Path.cwd(),
             environ=driver_environment(os.environ, java_home=find_java().home),
             nice=self._settings.supervise.nice,
         )

@@ -155,6 +155,7 @@ def launch(
     jars: list[Path],
     archive: Path | None,
     making: Path | None,
+    trial_records: int = 0,
 ) -> Launch:
     """All that differs between attempts.
 
@@ -167,6 +168,7 @@ def launch(
         jars: of the connector.
         archive: class-data archive to use if it exists; None for none.
         making: where to make one if it does not.
+        trial_records: of the one batch of a trial; 0 for a usual run.
     """
     use = archive is not None and archive.exists()
     apart = bool(settings.checkpoint.generation)  # once it is the live one, it has no end
@@ -185,4 +187,5 @@ def launch(
         jars=[str(path) for path in jars],
         archive=str(archive) if use else "",
         make_archive=str(making) if making and not use else "",
+        trial_records=trial_records,
     )

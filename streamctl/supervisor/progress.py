@@ -1,6 +1,7 @@
 """Follows `progress.jsonl`: which queries run, and which of them are ready."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ class ProgressTail:
 
     Args:
         path: `progress.jsonl`; lines that are there already are passed over.
+        on_batch: is told of each finished batch, with its line.
 
     Attributes:
         queries: names in this attempt, empty until the driver has built them.
@@ -17,7 +19,10 @@ class ProgressTail:
         idle: those that have only found nothing to read.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(
+        self, path: Path, *, on_batch: Callable[[dict[str, Any]], None] = lambda _: None
+    ) -> None:
+        self._on_batch = on_batch
         self._path = path
         self._offset = path.stat().st_size if path.exists() else 0
         self._inode = path.stat().st_ino if path.exists() else None
@@ -55,5 +60,6 @@ class ProgressTail:
         elif line["kind"] == "progress":
             self.committed.add(line["query"])
             self.idle.discard(line["query"])
+            self._on_batch(line)
         elif line["kind"] == "idle" and line["query"] not in self.committed:
             self.idle.add(line["query"])

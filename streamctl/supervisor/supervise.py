@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from types import FrameType
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from streamctl.checkpoint.location.store import StorageFailed, Store
 from streamctl.errors import BrokerUnreachable, ExitCode, StreamctlError
@@ -25,13 +25,19 @@ from streamctl.rundir import (
     StopRequest,
 )
 from streamctl.settings.model import Settings
+from streamctl.supervisor import losses
 from streamctl.supervisor.attempt import Attempts
+from streamctl.supervisor.backups import ScheduledBackups
+from streamctl.supervisor.circuit import CircuitBreaker
 from streamctl.supervisor.holding import Holding
 from streamctl.supervisor.limits import DiskFloor
 from streamctl.supervisor.logs import JobLog, pump
 from streamctl.supervisor.policy import End, Exit, Restart, after_exit, backoff_seconds, describe
 from streamctl.supervisor.progress import ProgressTail
 from streamctl.supervisor.standby import Standby, Watched
+
+if TYPE_CHECKING:
+    from streamctl.health.observer import Observer
 
 TICK_SECONDS = 0.1
 NOW_GRACE_SECONDS = 10.0
@@ -65,13 +71,18 @@ class Supervisor:
             keep_files=settings.log.keep_files,
             echo=echo,
         )
-        self._tail = ProgressTail(run.progress_file)
+        self._circuit = CircuitBreaker(run, settings.breaker, tell=self._log.event)
+        self._tail = ProgressTail(run.progress_file, on_batch=self._circuit.take)
+        self._opened_deadline = 0.0
+        self._backups = ScheduledBackups(run, settings, tell=self._log.event)
         self._floor = DiskFloor(settings)
         self._full = ""
         self._signal: str | None = None
         self._stop: StopRequest | None = None
         self._stop_deadline = 0.0
         self._holding: Holding | None = None
+        self._observer: Observer | None = None
+        self._observing = threading.Thread(target=self._observe, name="observe", daemon=True)
         self._wake = threading.Event()
         now = _now()
         self._status = Status(
@@ -100,6 +111,9 @@ class Supervisor:
             store = Store.open(self._settings.checkpoint.location)
             self._holding = Holding(store, self._settings, self._log)
             self._holding.take(self._status.run_id)
+            self._backups.start()
+            if self._settings.observe.enabled:
+                self._observing.start()
             try:
                 end = self._supervise(store)
             finally:
@@ -114,23 +128,51 @@ class Supervisor:
         level = "ERROR" if end.observed is Observed.FAILED else "INFO"
         self._log.event(level, f"ended: {end.why}", run_id=self._status.run_id)
         self._publish(observed=end.observed, driver_pid=None)
+        self._backups.end()
+        self._end_observing()
         self._log.close()
         if self._status.interrupted:
             return ExitCode.DEADLINE_PASSED
         return ExitCode.FAILED if end.observed is Observed.FAILED else ExitCode.DONE
 
+    def _observe(self) -> None:
+        """Answer and alert; a job runs without that rather than not at all.
+
+        In a thread, because the driver is to start first: the imports alone take a while.
+        """
+        try:
+            from streamctl.health.observer import Observer
+
+            observer = Observer(self._run, self._settings, tell=self._log.event)
+            observer.start()
+            self._observer = observer
+        except Exception as error:  # noqa: BLE001
+            self._log.event("ERROR", f"no observer: {type(error).__name__}: {error}")
+
+    def _end_observing(self) -> None:
+        if self._observing.is_alive():
+            self._observing.join()
+        if self._observer:
+            self._observer.end()
+
     def _supervise(self, store: Store) -> End:
         attempts = self._attempts(self._run, self._settings, store, run_id=self._status.run_id)
         self._standby = Standby(start=partial(attempts.spawn, standby=True), pump=self._pump)
         try:
-            return self._attempt_until_end(attempts)
+            with losses.watched(self._run, self._settings, store, self._log):
+                return self._attempt_until_end(attempts)
         finally:
             self._standby.end()
             self._publish(standby_pid=None)
 
     def _attempt_until_end(self, attempts: Attempts) -> End:
+        self._circuit.begin()
         while True:
+            if not self._wait_while_open():
+                return End(observed=Observed.STOPPED, why="stopped with the circuit breaker open")
             ended = self._attempt(attempts)
+            if self._breaker_decides(ended):
+                continue
             decision = after_exit(
                 ended,
                 attempts_left=self._status.attempts_left,
@@ -144,6 +186,31 @@ class Supervisor:
             self._back_off(decision)
             if self._stop:
                 return End(observed=Observed.STOPPED, why="stopped while waiting to restart")
+
+    def _wait_while_open(self) -> bool:
+        """Wait until the circuit breaker lets something through; False when asked to stop."""
+        while not self._circuit.wait_over():
+            if self._stop:
+                return False
+            trial_at = self._circuit.state.next_trial_at
+            if (self._status.observed, self._status.next_attempt_at) != (
+                Observed.BREAKER_OPEN,
+                trial_at,
+            ):
+                self._publish(observed=Observed.BREAKER_OPEN, next_attempt_at=trial_at)
+            self._sleep(TICK_SECONDS)
+        return True
+
+    def _breaker_decides(self, ended: Exit) -> bool:
+        """Whether the circuit breaker, and not the usual rules, says what follows an attempt."""
+        if ended.stop_requested or self._full:
+            return False
+        self._circuit.batch_failed(ended.failure)
+        in_batch = ended.failure is not None and ended.failure.query is not None
+        if self._circuit.on_trial and (ended.code == 0 or in_batch):
+            self._circuit.end_trial()
+            return True
+        return self._circuit.look()
 
     def _ended_by_disk(self) -> End:
         failure = Failure(
@@ -174,11 +241,13 @@ class Supervisor:
             self._await_broker(attempts)
             if self._stop:
                 return Exit(code=0, failure=None, ran_seconds=0, stop_requested=True)
-            attempts.prepare(number)
+            trial = self._settings.breaker.trial_records if self._circuit.on_trial else 0
+            attempts.prepare(number, trial_records=trial)
             driver, reader = self._standby.take() or self._pump(attempts.spawn())
         except StreamctlError as error:
             failure = self._fail(error)
             return Exit(code=1, failure=failure, ran_seconds=0, stop_requested=bool(self._stop))
+        self._opened_deadline = 0.0
         self._publish(driver_pid=driver.pid, standby_pid=None, generation=attempts.generation)
         self._log.event("INFO", "driver started", attempt=number, pid=driver.pid)
         self._renew_lease(driver.pid, at_once=True)
@@ -189,6 +258,7 @@ class Supervisor:
         finally:
             driver.end_session()
         reader.join(timeout=5)
+        self._tail.read()  # its last words
         attempts.finished(code)
         ended = Exit(
             code=code,
@@ -258,9 +328,12 @@ class Supervisor:
             self._publish(observed=Observed.RUNNING, idle_queries=sorted(self._tail.idle))
         elif self._status.idle_queries and sorted(self._tail.idle) != self._status.idle_queries:
             self._publish(idle_queries=sorted(self._tail.idle))
+        if self._observer and self._observer.url != self._status.url:
+            self._publish(url=self._observer.url)
         self._renew_lease(driver.pid)
         self._keep_standby()
         self._keep_disk_free()
+        self._mind_the_breaker(driver)
         before = self._stop
         self._read_stop()
         if self._stop is None:
@@ -271,6 +344,17 @@ class Supervisor:
             driver.ask_to_stop()
         if time.monotonic() > self._stop_deadline:
             self._publish(interrupted=True)
+            self._log.event("WARN", "the deadline passed: the driver is killed")
+            driver.end_session()
+
+    def _mind_the_breaker(self, driver: Driver) -> None:
+        """An open one lets the running batch end, and then nothing more."""
+        if self._stop or not self._circuit.look():
+            return
+        if not self._opened_deadline:
+            self._opened_deadline = time.monotonic() + self._settings.stop.deadline_seconds
+            driver.ask_to_stop()
+        elif time.monotonic() > self._opened_deadline:
             self._log.event("WARN", "the deadline passed: the driver is killed")
             driver.end_session()
 
@@ -318,6 +402,8 @@ class Supervisor:
             self._wake.wait(min(TICK_SECONDS, max(0.0, until - time.monotonic())))
 
     def _renew_lease(self, driver_pid: int | None, *, at_once: bool = False) -> None:
+        if self._observer is not None:
+            self._observer.beat()
         if self._holding is not None:
             self._holding.renew(driver_pid, at_once=at_once)
 

@@ -35,6 +35,7 @@ def plain(text: str) -> str:
     [
         ("checkpoint", "inspect", "cp"),
         ("checkpoint", "inspect", "cp", "--batch", "6", "--state"),
+        ("checkpoint", "inspect", "cp", "--offsets", "--files"),
         ("checkpoint", "history", "cp", "-n", "3"),
         ("checkpoint", "verify", "cp"),
         ("checkpoint", "diff", "cp@6", "cp"),
@@ -56,6 +57,25 @@ def test_json_is_the_dataclass(streamctl, place):
     )
     assert data["operators"][0]["name"] == "stateStoreSave"
     assert data["filesystem_calls"] < 20
+
+
+@pytest.mark.parametrize(
+    ("flavour", "asked", "told"),
+    [
+        ("hdfs-aggregation", ("--operator", "7"), "`--operator`: 0."),
+        ("hdfs-aggregation", ("--store", "other"), "`--store`: default."),
+        ("hdfs-join", (), "left-keyToNumValues, left-keyWithIndexToValue"),
+        ("rocksdb-join3", ("--store", "default"), "left-keyToNumValues, left-keyWithIndexToValue"),
+        ("rocksdb-transformwithstate", (), "`--store`: by, n, seen."),
+        ("stateless-filesink", (), "keeps no state"),
+    ],
+)
+def test_state_rows_of_what_is_not_there_name_what_is(streamctl, flavour, asked, told):
+    """Before Spark is started, which would take half a minute to say less."""
+    path = str(golden("4.2.0", flavour))
+    result = streamctl("checkpoint", "inspect", path, "--state-rows", *asked)
+    assert result.exit_code == 10
+    assert told in result.stderr.replace("\n", " ")
 
 
 def test_verify_finds_and_exits_3(streamctl, place, snapshot):

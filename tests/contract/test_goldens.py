@@ -6,6 +6,7 @@ import json
 import pytest
 
 from streamctl.checkpoint.formats import filelog, log, operator, rows, sidecar, snapshot
+from streamctl.checkpoint.formats.table import check_table
 from streamctl.checkpoint.tree import layout, state
 from streamctl.checkpoint.tree.keys import count_keys
 from streamctl.checkpoint.tree.reader import Checkpoint
@@ -78,6 +79,7 @@ def parse_state(path, data, name):
         found = snapshot.parse_snapshot(stream, name=name)
         assert not found.empty_members
     elif path.suffix == ".sst":
+        check_table(stream, size_bytes=len(data), name=name)
         return
     elif "_stateSchema" in name or path.name == "schema":
         assert operator.parse_schema(data, name=name).families

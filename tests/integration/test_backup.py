@@ -40,7 +40,7 @@ def test_a_running_job_is_backed_up_and_goes_on_from_there(project, tmp_path):
         *("--event-rate", "5", "--start-time", "2026-03-01T12:00:00"),
     )
     assert sent.exit_code == 0, sent.stderr
-    assert project("start", *SLOW).exit_code == 0
+    assert project("start", *SLOW, "--set", "backup.every_minutes=0.05").exit_code == 0
     windows = project.checkpoints()["windows"]
     backups = []
     for batch in (3, 4, 5, 6):
@@ -53,10 +53,19 @@ def test_a_running_job_is_backed_up_and_goes_on_from_there(project, tmp_path):
     assert backups[0]["queries"][0]["lag_records"] > 0
     assert project.json("checkpoint", "restore", "--yes").exit_code == 11
     until(lambda: drained(project))
+    scheduled = project.json("status").data["backup"]
+    assert scheduled["verdict"] == "ok", scheduled["problem"]
     assert project("stop").exit_code == 0
     checked = project.json("backup", "verify", "--read-data")
     assert checked.exit_code == 0
-    assert len(checked.data["backups"]) == 4
+    whole = {backup["id"] for backup in checked.data["backups"]}
+    assert {taken["id"] for taken in backups} | {scheduled["id"]} <= whole
+    drilled = project.json("backup", "drill", backups[0]["id"])
+    assert drilled.exit_code == 0, drilled.stderr
+    for query in drilled.data["queries"]:
+        assert query["batch_id"] == batches[0][query["name"]] + 1
+        assert 0 < query["records"] <= 100
+    assert project.json("checkpoint", "inspect", "--query", "windows").exit_code == 0
 
     for number, (taken, at) in enumerate(zip(backups[::3], batches[::3], strict=True), start=2):
         restored = project.json("checkpoint", "restore", taken["id"], "--yes")

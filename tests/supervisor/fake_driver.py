@@ -22,17 +22,37 @@ ended = threading.Event()
 
 
 def write(**fields: object) -> None:
+    line = {"at": datetime.now(UTC).isoformat()} | fields
     with run.progress_file.open("a") as file:
-        file.write(json.dumps(fields) + "\n")
+        file.write(json.dumps(line) + "\n")
 
 
-def fail(kind: str) -> None:
+def batch(query: str, number: int, *, records: int = 0, rejected: int = 0) -> None:
+    unsaid = {"generation": "0001", "output_rows": None, "watermark": None, "late_rows": None}
+    nothing = {"duration_ms": {}, "rejected": {}, "state": [], "totals": {}}
+    counts = {"input_rows": records, "dead_letters": rejected}
+    write(kind="progress", query=query, batch_id=number, **counts, **nothing, **unsaid)
+
+
+def reject_a_share() -> None:
+    """Batches of which a share is rejected that a test may change; one batch when on trial."""
+    trial = int((run.path / "trial").read_text())
+    for number in range(1, 10_000):
+        share = float((run.path / "share").read_text())
+        records = trial or 100
+        batch("b", number, records=records, rejected=round(share * records))
+        if trial or ended.wait(0.05):
+            return
+
+
+def fail(kind: str, *, query: str | None = None) -> None:
     failure = Failure(
         at=datetime.now(UTC),
         failure_class=FailureClass(kind),
         condition="FAKE",
         message="it was told to fail",
         hint="Tell it otherwise.",
+        query=query,
     )
     run.write(failure)
     sys.exit(1)
@@ -49,6 +69,8 @@ sys.stdout.write("not json\n")
 sys.stdout.flush()
 if behaviour == "fail":
     fail(detail)
+if behaviour == "fail-in-batch":
+    fail("infrastructure", query="a")
 if behaviour == "exit":
     sys.exit(int(detail))
 signal.signal(signal.SIGTERM, signal.SIG_IGN if behaviour == "hang" else lambda *_: ended.set())
@@ -56,12 +78,15 @@ threading.Thread(target=end_with_stdin, daemon=True).start()
 child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
 (run.path / "child").write_text(str(child.pid))
 write(kind="launched", queries=["a", "b"])
-write(kind="progress", query="a", batch_id=0)
+batch("a", 0)
 if behaviour != "unready":
     write(kind="idle", query="b")
 if behaviour == "hang":
     time.sleep(600)
-ended.wait()
+if behaviour == "share":
+    reject_a_share()
+else:
+    ended.wait()
 if behaviour == "slow":
     time.sleep(float(detail))
 child.kill()

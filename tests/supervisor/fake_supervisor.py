@@ -27,7 +27,8 @@ class FakeAttempts:
         if (RUN.path / "broker-is-down").exists():
             raise BrokerUnreachable("no answer from Kafka at nowhere", hint="Start it.")
 
-    def prepare(self, attempt: int) -> None:
+    def prepare(self, attempt: int, *, trial_records: int = 0) -> None:
+        (RUN.path / "trial").write_text(str(trial_records))
         self.behaviour = BEHAVIOURS[min(attempt, len(BEHAVIOURS)) - 1]
         if self.behaviour == "unreachable":
             raise BrokerUnreachable("no answer from Kafka at nowhere", hint="Start it.")

@@ -18,9 +18,11 @@ from streamctl.checkpoint.change.area import held
 from streamctl.checkpoint.change.rotate import plan_rotate
 from streamctl.checkpoint.location import journal, lease
 from streamctl.checkpoint.location.store import Store
-from streamctl.lifecycle.status import is_supervised, read_status
+from streamctl.lifecycle.breaker import move_breaker, read_breaker
 from streamctl.lifecycle.stop import Outcome, stop
+from streamctl.observe.status import is_supervised, read_status
 from streamctl.reports import Verdict
+from streamctl.resilience.breaker import BreakerState, Circuit
 from streamctl.rundir import (
     Desired,
     Failure,
@@ -28,6 +30,7 @@ from streamctl.rundir import (
     Observed,
     RunDirectory,
     Status,
+    StopRequest,
     replace_file,
 )
 from streamctl.settings.model import Settings
@@ -53,7 +56,11 @@ class Harness:
         self.processes: list[subprocess.Popen[bytes]] = []
 
     def start(
-        self, *behaviours: str, disk_floor_bytes: int = 0, **supervise: float
+        self,
+        *behaviours: str,
+        disk_floor_bytes: int = 0,
+        breaker: dict[str, float] | None = None,
+        **supervise: float,
     ) -> "subprocess.Popen[bytes]":
         self.run.remove(Status)
         fast = {"initial_backoff_seconds": 0.3, "jitter": 0} | supervise
@@ -61,6 +68,7 @@ class Harness:
             {
                 "checkpoint": {"location": self.store.path, "lease_seconds": 0.9},
                 "supervise": fast,
+                "breaker": breaker or {},
                 "limits": {"disk_floor_bytes": disk_floor_bytes},
             }
         )
@@ -167,6 +175,87 @@ def test_a_standby_that_died_is_not_waited_for(harness):
     after = harness.running()
     assert after.driver_pid not in {before.standby_pid, before.driver_pid}
     assert after.standby_pid is None
+
+
+QUICK_BREAKER = {
+    "threshold": 0.5,
+    "minimum_records": 300,
+    "window_seconds": 5,
+    "cool_down_seconds": 0.3,
+    "trial_records": 10,
+}
+
+
+def share(harness, rejected: float) -> None:
+    replace_file(harness.run.path / "share", str(rejected))
+
+
+def circuit(harness) -> BreakerState:
+    return until(lambda: harness.run.read(BreakerState))
+
+
+def test_the_breaker_opens_above_the_threshold_and_closes_after_a_good_trial(harness):
+    share(harness, 0.2)
+    harness.start("share", breaker=QUICK_BREAKER)
+    harness.running()
+    time.sleep(0.5)
+    assert circuit(harness).circuit is Circuit.CLOSED
+    share(harness, 0.9)
+    until(lambda: harness.status().observed is Observed.BREAKER_OPEN)
+    report = read_status(harness.run)
+    assert report.verdict is Verdict.PROBLEM
+    assert report.driver_pid is None
+    assert "records of b were rejected" in report.reasons[0]
+    until(lambda: circuit(harness).opened >= 2)
+    assert "in the trial 90%" in circuit(harness).reason
+    waits = circuit(harness)
+    if waits.next_trial_at:
+        assert (waits.next_trial_at - waits.since).total_seconds() > 0.5
+    share(harness, 0.0)
+    until(lambda: circuit(harness).circuit is Circuit.CLOSED)
+    harness.running()
+    status = harness.status()
+    assert status.restarts == 0, "trials cost no restarts"
+    told = [str(line["message"]) for line in harness.log()]
+    assert [t for t in told if t.startswith("circuit breaker open")]
+    assert not [t for t in told if "killed" in t], "the running batch was let end"
+
+
+def test_an_operator_opens_and_closes_the_breaker(harness):
+    share(harness, 0.0)
+    harness.start("share", breaker=QUICK_BREAKER)
+    harness.running()
+    moved = move_breaker(harness.run, Circuit.OPEN, why="maintenance", now=NOW)
+    assert moved.asked
+    until(lambda: harness.status().observed is Observed.BREAKER_OPEN)
+    time.sleep(0.6)
+    assert circuit(harness).held, "no trial is made"
+    assert "maintenance" in read_breaker(harness.run).state.reason
+    move_breaker(harness.run, Circuit.CLOSED, why="", now=NOW)
+    harness.running()
+
+
+def test_a_stop_ends_an_open_breaker_and_the_next_start_tries_first(harness):
+    share(harness, 1.0)
+    supervisor = harness.start("share", breaker=QUICK_BREAKER | {"cool_down_seconds": 600})
+    until(lambda: harness.status().observed is Observed.BREAKER_OPEN)
+    supervisor.terminate()
+    assert supervisor.wait(PATIENCE_SECONDS) == 0
+    assert harness.status().observed is Observed.STOPPED
+    share(harness, 0.0)
+    harness.run.remove(StopRequest)
+    harness.start("share", breaker=QUICK_BREAKER | {"cool_down_seconds": 600})
+    until(lambda: circuit(harness).circuit is Circuit.CLOSED)
+    assert harness.running().attempt == 2, "the trial, and then the job"
+
+
+def test_failed_batches_open_it_too(harness):
+    harness.start(
+        "fail-in-batch", breaker=QUICK_BREAKER | {"failed_batches": 2, "cool_down_seconds": 600}
+    )
+    until(lambda: harness.status().observed is Observed.BREAKER_OPEN)
+    assert circuit(harness).reason == "2 batches failed in 5 s"
+    assert harness.status().attempt == 2
 
 
 @pytest.mark.parametrize("name", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])

@@ -10,7 +10,7 @@ from streamctl.chaos.verbs.verb import action, probe
 from streamctl.chaos.verbs.wait import await_commit, await_end, until
 from streamctl.errors import DeadlinePassed, NotFound
 from streamctl.job.launcher import kill as kill_process
-from streamctl.lifecycle.status import is_supervised, read_status
+from streamctl.observe.status import is_supervised, read_status
 
 
 def status(subject: Subject) -> str:

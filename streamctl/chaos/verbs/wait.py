@@ -8,7 +8,7 @@ from pathlib import Path
 from streamctl.chaos.subject import WINDOWS, Subject
 from streamctl.checkpoint.tree import layout
 from streamctl.errors import DeadlinePassed
-from streamctl.lifecycle.status import is_supervised
+from streamctl.observe.status import is_supervised
 
 
 def until(holds: Callable[[], bool], *, seconds: float, what: str, pause: float = 0.05) -> None:

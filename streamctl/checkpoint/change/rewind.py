@@ -24,7 +24,7 @@ from streamctl.checkpoint.change.walk import sizes
 from streamctl.checkpoint.formats import log
 from streamctl.checkpoint.formats.model import KafkaOffsets, OffsetsEntry
 from streamctl.checkpoint.tree import layout
-from streamctl.checkpoint.tree.reader import Checkpoint
+from streamctl.checkpoint.tree.reader import Checkpoint, LogIds
 from streamctl.checkpoint.tree.state import read_operator_metadata, scan
 from streamctl.errors import Malformed, NotFound
 
@@ -126,9 +126,8 @@ def plan_rewind(
         )
     step = _tree(target.path, checkpoint, batch_id)
     obstacles = guards.starts(preview.checkpoint(step))
-    ranges, more = guards.ask(
-        _ranges(checkpoint.offsets(batch_id), checkpoint.offsets(ids.planned[-1])), kafka
-    )
+    newest = _newest_readable(checkpoint, ids.planned)
+    ranges, more = guards.ask(_ranges(checkpoint.offsets(batch_id), newest), kafka)
     sink = sink_steps(target.sink, batch_id)
     return make_plan(
         verb="rewind",
@@ -147,8 +146,7 @@ def plan_rewind(
             *guards.sink_known(known=target.sink_known),
             *guards.space(target.path, len(step.written) * 4096 + step.kept_files * 64),
         ],
-        facts=_facts(checkpoint, batch_id, ids.committed[-1], ids.planned[-1], ranges)
-        | {"sink": sink.facts},
+        facts=_facts(checkpoint, batch_id, ids, newest, ranges) | {"sink": sink.facts},
         notes=(*_notes(target, kafka), *sink.notes),
     )
 
@@ -215,15 +213,29 @@ def _ranges(kept: OffsetsEntry, newest: OffsetsEntry) -> list[Range]:
     ]
 
 
+def _newest_readable(checkpoint: Checkpoint, planned: Iterable[int]) -> OffsetsEntry:
+    """The newest entry of the offset log, passing over damaged ones: they may be why one goes back.
+
+    Raises:
+        Malformed: none can be read.
+    """
+    for batch_id in sorted(planned, reverse=True):
+        try:
+            return checkpoint.offsets(batch_id)
+        except Malformed:
+            continue
+    raise Malformed(f'no entry of the offset log of "{checkpoint.location}" can be read')
+
+
 def _facts(
-    checkpoint: Checkpoint, batch_id: int, committed: int, planned: int, ranges: list[Range]
+    checkpoint: Checkpoint, batch_id: int, ids: LogIds, newest: OffsetsEntry, ranges: list[Range]
 ) -> dict[str, Any]:
-    kept, newest = checkpoint.offsets(batch_id), checkpoint.offsets(planned)
+    kept = checkpoint.offsets(batch_id)
     return {
         "to_batch_id": batch_id,
-        "committed_batch_id": committed,
-        "planned_batch_id": planned,
-        "dropped_batches": planned - batch_id,
+        "committed_batch_id": ids.committed[-1],
+        "planned_batch_id": ids.planned[-1],
+        "dropped_batches": ids.planned[-1] - batch_id,
         "records": sum(item.records for item in ranges),
         "ranges": ranges,
         "kept_until": _moment(kept.timestamp_ms),

@@ -10,6 +10,7 @@ from typing import Any
 
 from streamctl.checkpoint.formats import decode
 from streamctl.checkpoint.formats.javaio import DataInput
+from streamctl.checkpoint.formats.types import check_struct
 from streamctl.errors import Malformed
 
 METADATA_NEWEST = 2
@@ -111,7 +112,7 @@ def _store(item: Any, *, name: str) -> StoreInfo:
         raise Malformed(f'"{name}" has schema paths of another shape')
     return StoreInfo(
         name=decode.take_str(item, "storeName", name=name),
-        prefix_key_columns=decode.take_int(item, "numColsPrefixKey", name=name, default=0),
+        prefix_key_columns=decode.take_int(item, "numColsPrefixKey", name=name),
         partitions=decode.take_int(item, "numPartitions", name=name),
         schema_paths=tuple(paths),
     )
@@ -152,8 +153,8 @@ def _families(source: DataInput, *, name: str) -> tuple[FamilySchema, ...]:
         found.append(
             FamilySchema(
                 family=family,
-                key=decode.json_value(key, name=name),
-                value=decode.json_value(value, name=name),
+                key=_row(key, name=name),
+                value=_row(value, name=name),
                 key_schema_id=key_id,
                 value_schema_id=value_id,
             )
@@ -164,9 +165,15 @@ def _families(source: DataInput, *, name: str) -> tuple[FamilySchema, ...]:
 def _family(key: str, value: str, *, name: str) -> FamilySchema:
     return FamilySchema(
         family=_DEFAULT_FAMILY,
-        key=decode.json_value(key, name=name),
-        value=decode.json_value(value, name=name),
+        key=_row(key, name=name),
+        value=_row(value, name=name),
     )
+
+
+def _row(text: str, *, name: str) -> Any:
+    value = decode.json_value(text, name=name)
+    check_struct(value, name=name)
+    return value
 
 
 def _chunked(source: DataInput, *, name: str) -> str:

@@ -21,12 +21,33 @@ def find(location: str, *, query: str = "") -> Checkpoint:
         CheckpointNotFound: none there, or several and none is named.
         StreamctlError: storage fails.
     """
+    found = _paths(location, query=query)
+    if len(found) != 1:
+        raise CheckpointNotFound(f'"{location}" has several queries', hint=_names(list(found)))
+    return Checkpoint.open(next(iter(found.values())))
+
+
+def find_all(location: str, *, query: str = "") -> dict[str, Checkpoint]:
+    """Open every checkpoint of the current generation, by its query's name, or the named one.
+
+    A checkpoint of Spark's own goes by `query`, or else by its directory's name.
+
+    Raises:
+        CheckpointNotFound: none there.
+        StreamctlError: storage fails.
+    """
+    found = _paths(location, query=query)
+    return {name: Checkpoint.open(path) for name, path in found.items()}
+
+
+def _paths(location: str, *, query: str) -> dict[str, str]:
     try:
         names = {entry.name for entry in Files(location).entries(details=False)}
     except (FileNotFoundError, Malformed):
         names = set()
+    base = location.rstrip("/")
     if _OURS not in names or names & {layout.OFFSETS, layout.COMMITS, layout.METADATA}:
-        return Checkpoint.open(location)
+        return {query or base.rpartition("/")[2]: location}
     store = Store.open(location)
     generation = generations.current(store)
     if generation is None:
@@ -34,13 +55,11 @@ def find(location: str, *, query: str = "") -> Checkpoint:
             f'no generation was started in "{location}"', hint="Start it with `streamctl start`."
         )
     there = generations.queries(store, generation.name)
+    if not there:
+        raise CheckpointNotFound(f'"{location}" has no query yet', hint=_names(there))
     if query and query not in there:
         raise CheckpointNotFound(f'no query "{query}" in "{location}"', hint=_names(there))
-    if not query and len(there) != 1:
-        what = "several queries" if there else "no query yet"
-        raise CheckpointNotFound(f'"{location}" has {what}', hint=_names(there))
-    name = query or there[0]
-    return Checkpoint.open(f"{location.rstrip('/')}/{generation.name}/{name}")
+    return {name: f"{base}/{generation.name}/{name}" for name in ([query] if query else there)}
 
 
 def _names(there: list[str]) -> str:

@@ -95,7 +95,7 @@ def recorded(store: Store) -> list[str]:
 
 
 def _parse(store: Store, name: str) -> Generation:
-    data = store.read(_record(name))
+    data = store.read(record_name(name))
     if data is None:
         raise FileNotFoundError(name)
     fields = json.loads(data)
@@ -128,7 +128,7 @@ def point(store: Store, name: str) -> None:
 def files(generation: Generation) -> dict[str, str]:
     """What records a generation and points to it, in the order of writing."""
     return {
-        _record(generation.name): json.dumps(as_json(generation), indent=1),
+        record_name(generation.name): json.dumps(as_json(generation), indent=1),
         POINTER: pointer_to(generation.name),
     }
 
@@ -151,5 +151,6 @@ def base(location: str, generation: str) -> str:
 _RECORDS = f"{_OURS}/generations"
 
 
-def _record(name: str) -> str:
+def record_name(name: str) -> str:
+    """Of the file that records a generation, below the location."""
     return f"{_RECORDS}/{name}.json"

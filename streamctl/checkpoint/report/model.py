@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 from streamctl.reports import Verdict
@@ -103,6 +104,40 @@ class Rewind:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StateRow:
+    """One row of a store; `key` and `value` as Spark's `to_json` writes them."""
+
+    partition: int
+    key: Any
+    value: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateRows:
+    """The first rows of one store.
+
+    Attributes:
+        store: "default", one of a join's, or a state variable of `transformWithState`.
+        batch_id: the batch at whose end the state is shown; None for the last committed one.
+        limit: there may be more rows when so many were read.
+    """
+
+    operator_id: int
+    store: str
+    batch_id: int | None
+    limit: int
+    rows: tuple[StateRow, ...]
+
+
+class Section(StrEnum):
+    """A part of the report that may be shown alone."""
+
+    OFFSETS = "offsets"
+    STATE = "state"
+    FILES = "files"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InspectReport:
     """A checkpoint at one moment.
 
@@ -121,6 +156,8 @@ class InspectReport:
         growth_bytes_per_batch: state written per batch, mean of the batches kept.
         unknown: what could not be read, one line each.
         filesystem_calls: listings and reads.
+        sections: what a person asked to see; empty for all. The fields are filled all the same.
+        state_rows: None unless asked for.
     """
 
     verdict: Verdict
@@ -146,3 +183,5 @@ class InspectReport:
     rewind: Rewind
     unknown: tuple[str, ...]
     filesystem_calls: int
+    sections: tuple[Section, ...] = ()
+    state_rows: StateRows | None = None

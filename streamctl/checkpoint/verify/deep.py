@@ -3,14 +3,16 @@
 What is wrong here stops no start. It takes away a way back, or says that storage is rotting.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from streamctl.checkpoint.formats import log
+from streamctl.checkpoint.formats.model import CommitEntry
 from streamctl.checkpoint.formats.operator import parse_operator_metadata, parse_schema
 from streamctl.checkpoint.tree import layout
 from streamctl.checkpoint.tree.files import Entry
 from streamctl.checkpoint.tree.state import DIRECTORY, Operator, Store
+from streamctl.checkpoint.verify import writers
 from streamctl.checkpoint.verify.files import beside, check_sum
 from streamctl.checkpoint.verify.findings import Finding, finding
 from streamctl.checkpoint.verify.loading import Loader
@@ -26,11 +28,16 @@ def look(logs: Logs, operators: tuple[Operator, ...]) -> Iterator[Finding]:
     """
     yield from _log(logs, layout.OFFSETS, logs.offsets, "offsets-old-damaged", log.parse_offsets)
     yield from _log(logs, layout.COMMITS, logs.commits, "commit-old-damaged", log.parse_commit)
+    yield from writers.look_at_logs(logs)
     loader = Loader(logs.files)
+    commits = writers.committed(logs)
     for operator in operators:
         yield from _operator_files(logs, operator)
+        copies = writers.Copies(logs.files)
         for store in operator.stores:
-            yield from _store(logs, store, loader)
+            yield from _store(logs, store, loader, copies=copies, commits=commits)
+            yield from writers.check_provider(store)
+            yield from writers.check_snapshots(logs.files, store)
 
 
 def _log(
@@ -56,13 +63,22 @@ def _log(
     yield from found
 
 
-def _store(logs: Logs, store: Store, loader: Loader) -> Iterator[Finding]:
+def _store(
+    logs: Logs,
+    store: Store,
+    loader: Loader,
+    *,
+    copies: writers.Copies,
+    commits: Mapping[int, CommitEntry],
+) -> Iterator[Finding]:
     for file in store.files:
         if file.size_bytes == DIRECTORY:
             continue
         path = layout.join(store.path, file.name)
         try:
-            loader.read(store, file)
+            counter = loader.read(store, file)
+            yield from copies.check(store, file, counter)
+            yield from writers.check_lineage(store, file, counter.lineage, commits)
         except (Malformed, Unsupported) as error:
             yield finding("state-old-damaged", path, error.message)
         if layout.hadoop_sidecar(file.name) in store.names:

@@ -4,11 +4,13 @@ Follows `StateStoreId`, `StatefulOperatorStateInfo` and `IncrementalExecution` (
 and `loading` (whether it can be loaded).
 """
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
 from streamctl.checkpoint.formats.operator import OperatorMetadata, parse_schema
 from streamctl.checkpoint.tree import layout
-from streamctl.checkpoint.tree.files import NotAFile
+from streamctl.checkpoint.tree.files import NotAFile, local_path
 from streamctl.checkpoint.tree.state import (
     CODEC_CONF,
     JOIN_STORES,
@@ -28,17 +30,34 @@ from streamctl.checkpoint.verify.logs import Logs, attempt
 
 _CODECS = frozenset({"lz4", "zstd", "snappy", "lzf"})
 _FORMAT_2 = 2
+_NAMES = frozenset(
+    {
+        "stateStoreSave",
+        "sessionWindowStateStoreSave",
+        "dedupe",
+        "dedupeWithinWatermark",
+        "symmetricHashJoin",
+        "flatMapGroupsWithState",
+        "applyInPandasWithState",
+        "transformWithStateExec",
+        "transformWithStateInPandasExec",
+        "transformWithStateInPySparkExec",
+        "globalLimit",
+    }
+)
+"""`StateStoreWriter.shortName` of every operator."""
 _SINCE_4_0 = "spark.sql.streaming.stateStore.encodingFormat"
 
 
 def look(
-    logs: Logs, *, limit_bytes: int | None = None
+    logs: Logs, *, limit_bytes: int | None = None, in_place: bool = True
 ) -> tuple[tuple[Operator, ...], list[Finding], int]:
     """Check the state for the next start.
 
     Args:
         logs: of `verify.logs.look`.
         limit_bytes: state files larger than this are not read; None reads all.
+        in_place: the checkpoint lies where a query would be started from it.
 
     Returns:
         The operators, the findings, and how many files were too large to read.
@@ -53,7 +72,7 @@ def look(
     codec = logs.last.conf.get(CODEC_CONF, "") if logs.last else ""
     loader = Loader(logs.files, codec=codec if codec in _CODECS else "", limit_bytes=limit_bytes)
     for operator in operators:
-        found += _operator(logs, operator, loader)
+        found += _operator(logs, operator, loader, in_place=in_place)
     found += _missing_operators(logs, operators)
     return operators, found, loader.unread
 
@@ -80,10 +99,16 @@ def _missing_operators(logs: Logs, operators: tuple[Operator, ...]) -> Iterator[
         yield finding("operator-missing", path, f"operator {number} has no directory")
 
 
-def _operator(logs: Logs, operator: Operator, loader: Loader) -> Iterator[Finding]:
+def _operator(
+    logs: Logs, operator: Operator, loader: Loader, *, in_place: bool
+) -> Iterator[Finding]:
     found: list[Finding] = []
     metadata = _metadata(logs, operator, found)
     yield from found
+    if metadata is not None:
+        yield from _identity(operator, metadata)
+    if metadata is not None and in_place and logs.files.is_local:
+        yield from _elsewhere(logs, operator, metadata)
     yield from _places(logs, operator, metadata)
     yield from _schemas(logs, operator, metadata)
     count = partition_count(logs.last.conf) if logs.last else None
@@ -117,6 +142,30 @@ def _metadata(logs: Logs, operator: Operator, found: list[Finding]) -> OperatorM
                 finding("operator-metadata-missing", f"{path}/metadata", detail, effect=effect)
             )
     return metadata
+
+
+def _identity(operator: Operator, metadata: OperatorMetadata) -> Iterator[Finding]:
+    """Id and name, by which Spark finds the operator in the query's plan."""
+    path = layout.join(operator.path, layout.OPERATOR_METADATA)
+    if metadata.operator_id != operator.operator_id:
+        detail = f"it is of operator {metadata.operator_id}"
+        yield finding("operator-metadata-damaged", path, detail)
+    if metadata.name not in _NAMES:
+        yield finding("operator-unknown", path, f'it is named "{metadata.name[:60]}"')
+
+
+def _elsewhere(logs: Logs, operator: Operator, metadata: OperatorMetadata) -> Iterator[Finding]:
+    """Schema files that are named at another place than here."""
+    path = layout.join(operator.path, layout.OPERATOR_METADATA)
+    for store in metadata.stores:
+        for place in store.schema_paths[-1:]:
+            folder = layout.join(operator.path, layout.STATE_SCHEMA, store.name)
+            here = logs.files.path(f"{folder}/{place.rpartition('/')[2]}")
+            there = local_path(place)
+            if there is not None and os.path.realpath(there) != os.path.realpath(here):
+                effect = Effect.UNKNOWN if Path(there).exists() else Effect.FAILS
+                detail = f'the schema is read from "{there}"'
+                yield finding("schema-elsewhere", path, detail, effect=effect)
 
 
 def _writes_metadata(logs: Logs) -> bool:

@@ -172,7 +172,9 @@ def _look_once(files: Files, output: Files | None, level: Level) -> _Look:
     newest_state = unread = 0
     try:
         limit_bytes = _LIMIT_BYTES[level]
-        operators, state_findings, unread = verify_state.look(logs, limit_bytes=limit_bytes)
+        operators, state_findings, unread = verify_state.look(
+            logs, limit_bytes=limit_bytes, in_place=level is not Level.BRIEF
+        )
         stores = [store for operator in operators for store in operator.stores]
         newest_state = max((f.version for store in stores for f in store.files), default=0)
         found += state_findings

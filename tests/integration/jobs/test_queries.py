@@ -74,6 +74,7 @@ class Stream:
                 set_limit=lambda _name, _records: False,
                 log=structlog.stdlib.get_logger(),
             ),
+            heap=dict,
         )
         self.spark.streams.addListener(listener)
         try:

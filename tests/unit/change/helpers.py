@@ -18,7 +18,7 @@ from streamctl.checkpoint.formats.model import OffsetsEntry, SourceOffset
 from streamctl.checkpoint.location import generations
 from streamctl.checkpoint.location.generations import Generation
 from streamctl.checkpoint.location.store import Store
-from tests.goldens import golden
+from tests.goldens import golden, relocate
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 _OURS = {"journal", "trash", "lease.json", "lease.lock", "pending.json"}
@@ -48,6 +48,7 @@ def digest(*trees: Path) -> str:
 def copy_golden(version: str, name: str, to: Path) -> Path:
     """A golden checkpoint of one's own."""
     shutil.copytree(golden(version, name), to)
+    relocate(to, was=golden(version, name))
     return to
 
 

@@ -32,7 +32,7 @@ def test_rewind_and_undo_on_every_golden(tmp_path: Path, version: str, name: str
     """To the oldest batch that inspect names: verified, and undone to the last byte and time."""
     path = copy_golden(version, name, tmp_path / "checkpoint")
     before = digest(path)
-    back = inspect(Checkpoint.open(str(path)), batch_id=None, state=False, now=NOW).rewind
+    back = inspect(Checkpoint.open(str(path)), now=NOW).rewind
     if back.oldest_batch_id is None:
         pytest.skip("nothing to go back to")
     target = bare(path)
@@ -45,6 +45,20 @@ def test_rewind_and_undo_on_every_golden(tmp_path: Path, version: str, name: str
     left = [f for o in scan(checkpoint.files) for store in o.stores for f in store.files]
     assert all(file.version <= back.oldest_batch_id + 1 for file in left)
     assert digest(path) != before
+    undo(target.area, report.entry)
+    assert digest(path) == before
+
+
+def test_a_damaged_planned_batch_can_be_dropped(tmp_path: Path) -> None:
+    """It cannot be read, and that is why one goes back."""
+    path = small(tmp_path / "checkpoint")
+    (path / "offsets/4").write_bytes(b"v1\n{")
+    (path / "offsets/.4.crc").unlink()
+    before = digest(path)
+    target = bare(path)
+    report = run(target.area, plan_rewind(target, 3, why="test", now=NOW))
+    assert report.facts["dropped_batches"] == 1
+    assert verify(Checkpoint.open(str(path))).verdict is Verdict.OK
     undo(target.area, report.entry)
     assert digest(path) == before
 

@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from streamctl.checkpoint.formats import filelog, log, operator, rows, sidecar, snapshot
+from streamctl.checkpoint.formats import filelog, log, operator, rows, sidecar, snapshot, table
 from streamctl.checkpoint.tree import layout
 from streamctl.errors import Malformed, Unsupported
 from tests.goldens import VERSIONS, unpacked
@@ -40,6 +40,10 @@ PARSERS = {
     "zip": (
         lambda data: snapshot.parse_snapshot(io.BytesIO(data), name="fuzz"),
         lambda p: p.suffix == ".zip",
+    ),
+    "table": (
+        lambda data: table.check_table(io.BytesIO(data), size_bytes=len(data), name="fuzz"),
+        lambda p: p.suffix == ".sst",
     ),
     "operator": (
         functools.partial(operator.parse_operator_metadata, name="fuzz"),

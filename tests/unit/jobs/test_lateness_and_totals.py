@@ -52,6 +52,8 @@ def test_totals_add_up():
         "input_rows": 20,
         "late_rows": 2,
         "rejected_rows": {"invalid_json": 4},
+        "dead_letters": 0,
+        "repaired_snapshots": 0,
         "uncounted_batches": 0,
     }
 

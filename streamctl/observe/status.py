@@ -5,6 +5,7 @@ Reads only. Imports neither pydantic nor pyspark nor a Kafka client, because it 
 
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +14,8 @@ from typing import Any
 from streamctl.checkpoint.tree.reader import Checkpoint
 from streamctl.errors import CheckpointNotFound, JobNotFound, StreamctlError
 from streamctl.reports import Verdict
-from streamctl.rundir import Desired, Failure, Observed, RunDirectory, Status
+from streamctl.resilience.breaker import BreakerState
+from streamctl.rundir import BackupState, Desired, Failure, Loss, Observed, RunDirectory, Status
 
 TAIL_BYTES = 256 * 1024
 """How much of `progress.jsonl` is read for the newest line of each query."""
@@ -63,7 +65,11 @@ class StatusReport:
         verdict: ok when it is what was asked for; unknown while it starts or stops.
         reasons: why the verdict is not ok.
         failure: why the last attempt ended, when it failed.
+        losses: ranges that this generation has passed over unread.
         standby_pid: the driver that waits to take over, None without one.
+        backup: the last scheduled backup; None when there was none.
+        breaker: the circuit breaker; None before the first start.
+        url: where the supervisor answers: status page, health, metrics; empty for nowhere.
         uptime_seconds: of the run, over restarts; None when it does not run.
     """
 
@@ -84,8 +90,12 @@ class StatusReport:
     generation: str
     checkpoint_location: str
     master: str
+    backup: BackupState | None
+    breaker: BreakerState | None
+    url: str
     queries: list[QueryStatus]
     failure: Failure | None
+    losses: list[Loss]
     measured_at: datetime
 
 
@@ -104,7 +114,9 @@ def read_status(run: RunDirectory, *, now: datetime | None = None) -> StatusRepo
         )
     alive = is_supervised(run)
     failure = run.read(Failure)
-    verdict, reasons = judge(status, alive=alive, failure=failure)
+    breaker = run.read(BreakerState)
+    losses = [loss for loss in run.losses() if loss.generation == status.generation]
+    verdict, reasons = judge(status, alive=alive, failure=failure, losses=losses, breaker=breaker)
     lines = newest_lines(run.progress_file)
     return StatusReport(
         verdict=verdict,
@@ -124,14 +136,28 @@ def read_status(run: RunDirectory, *, now: datetime | None = None) -> StatusRepo
         generation=status.generation,
         checkpoint_location=status.checkpoint_location,
         master=status.master,
+        backup=run.read(BackupState),
+        breaker=breaker,
+        url=status.url if alive else "",
         queries=[query_status(status, name, lines.get(name)) for name in query_names(status)],
         failure=failure,
+        losses=losses,
         measured_at=now,
     )
 
 
-def judge(status: Status, *, alive: bool, failure: Failure | None) -> tuple[Verdict, list[str]]:
-    """The verdict, by the first rule that holds; worst first."""
+def judge(
+    status: Status,
+    *,
+    alive: bool,
+    failure: Failure | None,
+    losses: Sequence[Loss] = (),
+    breaker: BreakerState | None = None,
+) -> tuple[Verdict, list[str]]:
+    """The verdict, by the first rule that holds; worst first.
+
+    A loss is told as a problem until the job is started anew; it stays in the report.
+    """
     told = f": {failure.condition}: {failure.message}" if failure else ""
     if not alive and not status.observed.ended:
         return Verdict.PROBLEM, ["the supervisor is gone without having stopped the job"]
@@ -139,6 +165,13 @@ def judge(status: Status, *, alive: bool, failure: Failure | None) -> tuple[Verd
         return Verdict.PROBLEM, [f"the job has failed{told}"]
     if status.observed is Observed.BACKING_OFF:
         return Verdict.PROBLEM, [f"the driver ended and will be started again{told}"]
+    if status.observed is Observed.BREAKER_OPEN:
+        why = breaker.reason if breaker else "not known why"
+        return Verdict.PROBLEM, [f"the circuit breaker is open: {why}"]
+    new = [loss for loss in losses if loss.at >= status.started_at]
+    if new:
+        more = f"; and {len(new) - 1} more" if len(new) > 1 else ""
+        return Verdict.PROBLEM, [f"{new[-1].describe()}{more}"]
     if status.observed in {Observed.STARTING, Observed.STOPPING}:
         return Verdict.UNKNOWN, [f"the job is {status.observed}"]
     return Verdict.OK, []

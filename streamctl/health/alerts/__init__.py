@@ -1,0 +1,1 @@
+"""When somebody is told: rules, when they open and close, silences, delivery."""

@@ -1,0 +1,1 @@
+"""Metrics: defined once, from which the exposition, dashboard and alert rules are made."""

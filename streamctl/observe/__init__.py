@@ -1,0 +1,1 @@
+"""What can be seen of a job at one moment, from outside: files, Kafka, processes, disks."""

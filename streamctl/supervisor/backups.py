@@ -1,0 +1,164 @@
+"""Backups of the job by its settings: on request, and on a schedule beside the job."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from streamctl.checkpoint.backup.policy import Policy
+from streamctl.checkpoint.backup.repository import Repository
+from streamctl.checkpoint.backup.schedule import Round, make_round
+from streamctl.checkpoint.backup.sources import find_sources, settings_digest
+from streamctl.checkpoint.backup.take import About, Source, default_location
+from streamctl.errors import BrokerUnreachable, StreamctlError, TopicNotFound
+from streamctl.kafka.client import Broker
+from streamctl.observe.watch import Regularly
+from streamctl.reports import OnEvent, Verdict, ignore
+from streamctl.rundir import BackupState, RunDirectory
+from streamctl.settings.model import BackupSettings, Settings
+from streamctl.settings.secrets import resolve
+
+Ends = dict[str, dict[int, int]]
+_KAFKA_SECONDS = 2.0
+
+
+def repository_of(
+    settings: Settings, place: str = "", *, location: str = "", create: bool = False
+) -> Repository:
+    """Where backups are: as given, else as set, else beside the checkpoint.
+
+    Raises:
+        NotFound: there is none yet, and `create` is false.
+        StreamctlError: it cannot be read.
+    """
+    chosen = place or settings.backup.location
+    return Repository.open(
+        chosen or default_location(location or settings.checkpoint.location), create=create
+    )
+
+
+def sources_of(
+    settings: Settings,
+    location: str,
+    *,
+    query: str = "",
+    sink: str = "",
+    warn: Callable[[str], None],
+) -> tuple[list[Source], About]:
+    """The queries at a location, and what a manifest says beside them.
+
+    Args:
+        settings: of the job.
+        location: of a checkpoint or of generations.
+        query: only this one; empty for all.
+        sink: output of the file sink of a checkpoint given by its path.
+        warn: told when the lag of a restore cannot be known.
+
+    Raises:
+        CheckpointNotFound: nothing there, or nothing of that name.
+        StorageFailed: the store cannot be read.
+    """
+    sources, generation = find_sources(
+        location, query=query, output=settings.output.location, sink=sink
+    )
+    topics = list((generation or {}).get("topic_ids", {}))
+    return sources, About(
+        location=location,
+        generation=generation,
+        settings_digest=settings_digest(settings.model_dump_json()),
+        log_ends=_log_ends(settings, topics, warn),
+    )
+
+
+def _log_ends(settings: Settings, topics: list[str], warn: Callable[[str], None]) -> Ends:
+    """Where the topics end now; nothing when Kafka does not answer, which is only said."""
+    if not topics:
+        return {}
+    options = {name: resolve(value) for name, value in settings.kafka.options.items()}
+    servers = settings.kafka.bootstrap_servers
+    try:
+        with Broker(servers, options=options, timeout_seconds=_KAFKA_SECONDS) as broker:
+            return {
+                topic: {p: high for p, (_, high) in broker.watermarks(topic).items()}
+                for topic in topics
+            }
+    except (BrokerUnreachable, TopicNotFound) as error:
+        warn(f"The lag of a restore is not known: {error.message}.")
+        return {}
+
+
+def policy_of(settings: BackupSettings) -> Policy:
+    """Which backups stay, as set."""
+    days = settings.keep_within_days
+    return Policy(
+        last=settings.keep_last,
+        hourly=settings.keep_hourly,
+        daily=settings.keep_daily,
+        weekly=settings.keep_weekly,
+        within=timedelta(days=days) if days else None,
+        at_least=settings.at_least,
+    )
+
+
+def back_up(settings: Settings, *, on_event: OnEvent = ignore) -> Round:
+    """One round by the settings. What goes wrong is in the report."""
+    now = datetime.now(UTC)
+    try:
+        sources, about = sources_of(settings, settings.checkpoint.location, warn=lambda _: None)
+        return make_round(
+            repository_of(settings, create=True),
+            sources,
+            about,
+            policy_of(settings.backup),
+            read_data=settings.backup.read_data,
+            now=now,
+            on_event=on_event,
+        )
+    except StreamctlError as error:
+        return Round(verdict=Verdict.PROBLEM, at=now, problem=error.message)
+
+
+class ScheduledBackups:
+    """Makes a round now and then while the job is supervised.
+
+    Args:
+        run: where the outcome is kept, for `status` and alerts.
+        settings: of the job.
+        tell: (level, message) -> writes to the log.
+    """
+
+    def __init__(
+        self, run: RunDirectory, settings: Settings, *, tell: Callable[[str, str], None]
+    ) -> None:
+        self._run = run
+        self._settings = settings
+        self._tell = tell
+        every = 60.0 * settings.backup.every_minutes
+        self._regularly = (
+            Regularly("backups", self._round, every_seconds=every, first_after_seconds=every)
+            if every and not settings.checkpoint.generation
+            else None
+        )
+
+    def start(self) -> None:
+        """Begin; the first round is made after the first interval."""
+        if self._regularly:
+            self._regularly.start()
+
+    def end(self) -> None:
+        """Make no further round."""
+        if self._regularly:
+            self._regularly.end()
+
+    def _round(self) -> Round:
+        made = back_up(self._settings)
+        before = self._run.read(BackupState)
+        good = made.at if made.verdict is Verdict.OK else before.good_at if before else None
+        self._run.write(
+            BackupState(
+                at=made.at, verdict=made.verdict, id=made.id, good_at=good, problem=made.problem
+            )
+        )
+        if made.verdict is Verdict.OK:
+            self._tell("INFO", f"backup {made.id} taken in {made.seconds:.1f} s")
+        else:
+            self._tell("ERROR", f"backup failed: {made.problem}")
+        return made

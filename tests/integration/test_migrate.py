@@ -1,0 +1,106 @@
+"""New versions of a job: the state is kept or given up as it must be, and a bad one goes back."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from streamctl.checkpoint.tree.reader import Checkpoint
+from tests import accounting
+from tests.harness import Project, until
+
+pytestmark = pytest.mark.integration
+VARIANTS = Path(__file__).parents[1] / "data" / "variants.py"
+
+
+@pytest.fixture
+def job(project, kafka, topic):
+    shutil.copy(VARIANTS, project.directory / "variants.py")
+    project.write(
+        {
+            "job": {"entry": "variants:Counting"},
+            "kafka": {
+                "bootstrap_servers": kafka,
+                "topic": topic,
+                "starting_offsets": "earliest",
+                "max_offsets_per_trigger": 500,
+            },
+            "spark": {"master": "local[2]", "shuffle_partitions": 2},
+            "stream": {"watermark": "10 minutes"},
+        }
+    )
+    return project
+
+
+def produce(project: Project, count: int, seed: int) -> None:
+    sent = project(
+        *("produce", "--count", str(count), "--seed", str(seed), "--event-rate", "20"),
+        *("--start-time", "2026-03-01T12:00:00"),
+    )
+    assert sent.exit_code == 0, sent.stderr
+
+
+def drained(project: Project) -> bool:
+    return all(query["lag_records"] == 0 for query in project.json("lag").data["queries"])
+
+
+def counted(project: Project, generation: str) -> int:
+    """Records in the windows that a generation has written, and in those that are open."""
+    data = project.directory / "data"
+    output = data / "output" / generation / "windows"
+    written = 0
+    if (output / "_spark_metadata").exists():
+        for name in accounting.sink_files(output):
+            written += sum(pq.read_table(name, columns=["records"]).column(0).to_pylist())
+    place = str(data / "checkpoint" / generation / "windows")
+    version = Checkpoint.open(place).state_format_version() or 1
+    command = [sys.executable, "-m", "jobs.read_state", place, "--format-version", str(version)]
+    told = subprocess.run(
+        command, cwd=VARIANTS.parents[2], capture_output=True, text=True, check=True
+    ).stdout
+    return written + sum(json.loads(line)["value"]["count"] for line in told.splitlines())
+
+
+def test_versions_come_and_a_bad_one_goes_back_by_itself(job):
+    produce(job, 2000, seed=1)
+    assert job("start").exit_code == 0
+    until(lambda: drained(job))
+
+    kept = job.json("migrate", "--job", "variants:AddedField", "--yes")
+    assert kept.exit_code == 0, kept.stderr
+    assert (kept.data["outcome"], kept.data["choice"]["way"]) == ("migrated", "keep")
+    assert kept.data["after"] == kept.data["before"] == "0001"
+    produce(job, 1000, seed=2)
+    until(lambda: drained(job))
+
+    new = ("--job", "variants:ChangedKey")
+    refused = job.json("migrate", *new, "--keep", "--yes")
+    assert refused.exit_code == 14
+    assert job.json("status").data["observed"] == "running", "it was not even stopped"
+    rotated = job.json("migrate", *new, "--yes")
+    assert rotated.exit_code == 0, rotated.stderr
+    assert rotated.data["choice"]["way"] == "rotate"
+    assert (rotated.data["before"], rotated.data["after"]) == ("0001", "0002")
+    assert rotated.data["undo"] == "streamctl checkpoint rotate --back"
+
+    assert job("stop").exit_code == 0
+    produce(job, 1500, seed=3)
+    bad = job.json("migrate", "--job", "variants:Broken", "--rotate", "--yes")
+    assert bad.exit_code == 3, bad.stderr
+    assert bad.data["outcome"] == "went_back"
+    assert "nobody" in bad.data["failure"] or "assert" in bad.data["failure"].lower()
+    until(lambda: drained(job))
+    status = job.json("status").data
+    assert (status["job"], status["generation"]) == ("variants:ChangedKey", "0002")
+    assert job("stop").exit_code == 0
+    assert counted(job, "0001") == 3000
+    assert counted(job, "0002") == 1500
+
+
+def test_a_dry_run_and_a_job_without_a_checkpoint(job):
+    assert job.json("migrate", "--job", "variants:AddedField", "--yes").exit_code == 10
+    assert job.json("migrate", "--keep", "--rotate").exit_code == 2

@@ -1,0 +1,114 @@
+"""A real job is watched: page, health, alerts, published position, and a driver that hangs."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import urllib.error
+import urllib.request
+
+import pytest
+
+from streamctl.job.launcher import session_members
+from tests import kafka_tools
+from tests.harness import until
+from tests.receiver import Receiver
+
+pytestmark = pytest.mark.integration
+STALL_SECONDS = 12
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), "")
+
+
+def get(url):
+    try:
+        with urllib.request.urlopen(url, timeout=20) as answer:  # noqa: S310 - loopback
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+def signal_driver(project, number):
+    for pid in session_members(project.status().driver_pid):
+        os.kill(pid, number)
+
+
+def page_in_a_browser(url):
+    """The page's document once it is drawn, and what its console said."""
+    command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr"]
+    command += ["--virtual-time-budget=8000", "--dump-dom", url]
+    seen = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    said = [line for line in seen.stderr.splitlines() if ":CONSOLE" in line]
+    return seen.stdout, said
+
+
+def check_page(project, url):
+    """Numbers on the page are those of `status`."""
+    status = project.json("status").data
+    document, said = page_in_a_browser(url)
+    assert said == []
+    assert document.count('class="main-svg"') >= 5, "five plots are drawn"
+    text = re.sub(r"<[^>]+>", "\t", document)
+    for query in status["queries"]:
+        row = re.search(rf'<tr><td class="">{query["name"]}</td>.*?</tr>', document)
+        assert row, document[:2000]
+        cells = re.findall(r"<td[^>]*>(.*?)</td>", row.group())
+        assert cells[1] == str(query["committed_batch_id"])
+        assert cells[3] == f"{query['total_rows']:,}"
+        rejected = sum(query["rejected_rows"].values())
+        assert cells[9] == f"{rejected:,}"
+    assert status["run_id"] in text
+    assert status["generation"] in text
+
+
+def test_a_job_is_watched(project, broker, topic):
+    with Receiver().listening() as receiver:
+        flags = {
+            "observe.every_seconds": "1",
+            "observe.stall_seconds": str(STALL_SECONDS),
+            "observe.publish_group": f"g-{topic}",
+            "alerts.receivers": receiver.url,
+            "alerts.lag_records": "100",
+            "alerts.average_seconds": "0",
+            "alerts.settle_seconds": "1",
+        }
+        sent = project("produce", "--count", "3000", "--flaw", "all=0.2")
+        assert sent.exit_code == 0, sent.stderr
+        given = [text for key, value in flags.items() for text in ("--set", f"{key}={value}")]
+        assert project("start", *given).exit_code == 0
+        url = until(lambda: project.json("status").data["url"])
+
+        assert get(url + "livez") == (200, "ok\n")
+        until(lambda: get(url + "readyz")[0] == 200)
+        until(lambda: all(q["lag_records"] == 0 for q in project.json("lag").data["queries"]))
+        metrics = get(url + "metrics")[1]
+        rejected = re.findall(r"streamctl_dead_letters_total{.*dead_letters.*} (\S+)", metrics)
+        letters = sum(high - low for low, high in broker.watermarks(f"{topic}.dlq").values())
+        assert 500 < letters < 700
+        assert rejected == [f"{letters}.0"]
+
+        until(lambda: any("lag is high" in notice["title"] for notice in receiver.got))
+        listed = project.json("alerts", "list")
+        assert listed.data["watched"]
+        until(lambda: any(n["title"].startswith("[over") for n in receiver.got))
+        if CHROMIUM:
+            check_page(project, url)
+
+        command = kafka_tools.describe_group(broker.servers, f"g-{topic}")
+        told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        published = kafka_tools.described(told, f"g-{topic}")
+        assert sum(committed for committed, _, _ in published.values()) == 3000
+
+        signal_driver(project, signal.SIGSTOP)
+        try:
+            until(lambda: get(url + "readyz")[0] == 503, seconds=STALL_SECONDS + 3)
+            assert get(url + "livez")[0] == 200
+            assert json.loads(get(url + "health")[1])["verdict"] == "problem"
+        finally:
+            signal_driver(project, signal.SIGCONT)
+        until(lambda: get(url + "readyz")[0] == 200)
+        assert project("stop").exit_code == 0
+    with pytest.raises(urllib.error.URLError):
+        urllib.request.urlopen(url + "livez", timeout=5)  # noqa: S310
+    assert project("metrics").stdout.count("streamctl_consumer_lag_records{") == 2
