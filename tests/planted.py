@@ -167,6 +167,12 @@ def records_left_unread(evidence: Evidence) -> Evidence:
     return replace(evidence, must=replace(evidence.must, unread=12))
 
 
+def loss_untold(evidence: Evidence) -> Evidence:
+    """Kafka deleted records under the job, and the job passed over them in silence."""
+    deleted = {"windows": 40, "dead_letters": 40}
+    return replace(evidence, deleted=deleted, told_deleted={"windows": 40})
+
+
 def breaker_never_opens(evidence: Evidence) -> Evidence:
     """A flood of bad records that nothing says a word about."""
     expects = {"detected_by": ["rejected"], "detected_within_seconds": 30}
@@ -211,6 +217,8 @@ PLANTED = [
     Planted("never-recovers", "no batch after the fault", never_recovers, ("recovered",)),
     Planted("unread", "the tail of the topic is not read", records_left_unread,
             ("all was read",)),
+    Planted("loss-untold", "records are passed over in silence", loss_untold,
+            ("losses are told",)),
     Planted("breaker-never-opens", "a flood of bad records that nobody notices",
             breaker_never_opens, ("detected",)),
 ]  # fmt: skip

@@ -24,6 +24,7 @@ class Sample:
         attempt, restarts: as the status counts them.
         driver_pid: as the status names it; None for none.
         driver_lives: whether a driver's process is there, looked at from outside.
+        health: verdict of `/health`; `silent` without an answer, empty without an address.
         told_lag: records behind, by `lag`; None where it could not tell.
         true_lag: log ends minus the offset log's last committed entry; None where Kafka is silent.
     """
@@ -35,6 +36,7 @@ class Sample:
     restarts: int = 0
     driver_pid: int | None = None
     driver_lives: bool = False
+    health: str = ""
     told_lag: int | None = None
     true_lag: int | None = None
 
@@ -137,6 +139,8 @@ class Evidence:
         began, ended: of the fault, seconds since 1970; None when there was none.
         crashed: whether a process was ended by force, so that dead letters may be repeated.
         rate: records a second that were sent meanwhile.
+        deleted, told_deleted: query -> records that Kafka had deleted before it read them, and
+            those that the job told of.
         signs: who else noticed, and when, in seconds since 1970: `verify` found damage.
         must, found, end: None where it could not be told; `unknown` says why.
     """
@@ -154,6 +158,8 @@ class Evidence:
     batches: list[Batch] = field(default_factory=list)
     letters: list[Letters] = field(default_factory=list)
     signs: dict[str, float] = field(default_factory=dict)
+    deleted: dict[str, int] = field(default_factory=dict)
+    told_deleted: dict[str, int] = field(default_factory=dict)
     must: Must | None = None
     found: Found | None = None
     end: End | None = None

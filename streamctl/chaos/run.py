@@ -38,7 +38,7 @@ class Means:
     save: Callable[[Journal], None]
     now: Callable[[], datetime]
     sleep: Callable[[float], None]
-    steady_seconds: float = 60.0
+    steady_seconds: float = 120.0
     on_event: OnEvent = ignore
 
 

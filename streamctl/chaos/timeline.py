@@ -21,6 +21,8 @@ def detections(evidence: Evidence) -> dict[str, float]:
         "lag": lambda s: s.told_lag is None or s.told_lag > limit,
         "restart": lambda s: s.attempt > attempt,
     }
+    if before and before[-1].health == "ok":
+        signs["health"] = lambda s: s.health not in {"ok", ""}
     for name, shows in signs.items():
         if seen := next((s.at for s in later if shows(s)), None):
             found[name] = seen - began

@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections import Counter
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -119,6 +120,8 @@ def _observe(subject: Subject, experiment: Experiment, *, on_event: OnEvent) -> 
         batches=windows,
         letters=letters,
         signs=_signs(journal),
+        deleted={query: len(places) for query, places in subject.gone.items()},
+        told_deleted=_told_deleted(subject),
         unknown="" if drained else "the job did not read the rest in time",
     )
     try:
@@ -137,6 +140,14 @@ def _signs(journal: Journal) -> dict[str, float]:
         if step.name == VERIFY and step.output and step.output["status"] != Verdict.OK
     ]
     return {"verify": found[0]} if found else {}
+
+
+def _told_deleted(subject: Subject) -> dict[str, int]:
+    """Query -> records that the job told were passed over."""
+    told: Counter[str] = Counter()
+    for loss in subject.run.losses():
+        told[loss.query] += loss.records or 0
+    return dict(told)
 
 
 def _drain(subject: Subject) -> bool:

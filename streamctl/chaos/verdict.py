@@ -4,7 +4,7 @@ What an experiment expects, beside the invariants that hold always:
 
 | name | meaning |
 |---|---|
-| `detected_by` | any of `status`, `lag`, `rejected`, `restart`, `verify`; empty: need not |
+| `detected_by` | any of the signs in `timeline.py`, or `verify`; empty: need not |
 | `detected_within_seconds` | from the begin of the fault |
 | `recovered_within_seconds` | from its end to the first commit and to a lag as before |
 """
@@ -24,7 +24,7 @@ _DETECTED_SECONDS = 30.0
 _RECOVERED_SECONDS = 120.0
 _BLIND_SECONDS = 6.0
 """How long the status may call a job well whose driver is gone: it is looked at from outside."""
-_ALARMS = ("status", "lag", "restart")
+_ALARMS = ("status", "health", "lag", "restart")
 _STALE_SAMPLES = 6
 
 
@@ -194,7 +194,26 @@ def _in_order(evidence: Evidence) -> Invariant:
     return _found(name, detail, wrong=bool(twice) and not evidence.crashed)
 
 
-_CHECKS = (_steady, _honest, _lag_is_true, _restarts_told, _stop_proven, _in_order)
+def _losses_told(evidence: Evidence) -> Invariant:
+    """Each query tells of what Kafka had deleted before it was read."""
+    untold = {
+        query: records - evidence.told_deleted.get(query, 0)
+        for query, records in evidence.deleted.items()
+    }
+    total = sum(evidence.deleted.values())
+    detail = f"{total} records were deleted unread, {sum(untold.values())} of them untold"
+    return _found("losses are told", detail, wrong=any(untold.values()))
+
+
+_CHECKS = (
+    _steady,
+    _honest,
+    _lag_is_true,
+    _restarts_told,
+    _stop_proven,
+    _in_order,
+    _losses_told,
+)
 
 
 def _detected(evidence: Evidence, noticed: dict[str, float]) -> Invariant:

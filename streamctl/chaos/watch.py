@@ -1,5 +1,6 @@
 """Looks at a job all the time, from outside: what it says of itself, and what is so."""
 
+import json
 import threading
 import time
 from contextlib import suppress
@@ -8,6 +9,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from streamctl.chaos.evidence import Batch, Letters, Sample
+from streamctl.chaos.experiment import Http
+from streamctl.chaos.providers import request
 from streamctl.chaos.subject import WINDOWS, Subject, seconds
 from streamctl.errors import StreamctlError
 from streamctl.lag.measure import measure
@@ -98,6 +101,7 @@ class Watch:
             restarts=report.restarts,
             driver_pid=report.driver_pid,
             driver_lives=bool(living),
+            health=_health(report.url),
             told_lag=told,
             true_lag=true,
         )
@@ -114,6 +118,17 @@ class Watch:
         with suppress(StreamctlError):
             true = subject.true_lag()
         return told, true
+
+
+def _health(url: str) -> str:
+    """The verdict of the health address; `silent` without an answer, empty without an address."""
+    if not url:
+        return ""
+    try:
+        answer = request(Http(url=f"{url.rstrip('/')}/health", timeout_seconds=1))
+        return str(json.loads(answer["body"])["verdict"])
+    except (StreamctlError, ValueError, KeyError):
+        return "silent"
 
 
 def batches(subject: Subject) -> tuple[list[Batch], list[Letters]]:

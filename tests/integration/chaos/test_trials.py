@@ -32,17 +32,17 @@ def left_in(place: Path) -> list[str]:
 
 
 def test_two_experiments_account_for_every_record_and_leave_nothing(tmp_path):
-    """One fault of the process, at a named phase, and one of the network."""
-    names = ("driver-killed-at-commit", "network-partition")
+    """One fault of the process, and one of the broker."""
+    names = ("driver-killed", "kafka-killed")
     done = subprocess.run(
         [*COMMAND, "run", *names, "--yes", "--seed", "7", "-o", "json"],
         cwd=tmp_path, env=ENVIRON, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr[-3000:]
-    killed, partition = json.loads(done.stdout)["data"]["judgements"]
-    assert (killed["detected_by"] or "") in {"status", "restart"}
-    assert partition["detected_by"]
-    for judgement in (killed, partition):
+    driver, broker = json.loads(done.stdout)["data"]["judgements"]
+    assert driver["detected_by"] in {"status", "restart"}
+    assert broker["detected_by"]
+    for judgement in (driver, broker):
         counts = judgement["counts"]
         assert counts["lost"] == counts["duplicated"] == counts["windows_twice"] == 0
         assert counts["produced"] > 1000
@@ -50,7 +50,7 @@ def test_two_experiments_account_for_every_record_and_leave_nothing(tmp_path):
         assert counts["dead_letters"] > 0
     assert left_in(tmp_path) == []
     journal = next(tmp_path.glob(".streamctl/chaos/*/001-*/journal.json"))
-    assert json.loads(journal.read_text())["method"][0]["output"]["hit"] in {True, False}
+    assert json.loads(journal.read_text())["ended"] == "completed"
 
 
 def test_a_killed_run_is_cleaned_up(tmp_path):
