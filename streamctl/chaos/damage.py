@@ -266,12 +266,6 @@ LOGS = [
         ("stateless-f", "hdfs-agg", "rocksdb-agg", *KAFKA),
     ),
     Damage(
-        "offsets-last-beyond-the-end",
-        "newest offsets entry ends where Kafka has no record yet",
-        lambda a: edit(a.offsets(a.planned), lambda d: renumber(d, 100_000)),
-        KAFKA,
-    ),
-    Damage(
         "offsets-last-partition-lost",
         "newest offsets entry without a partition",
         lambda a: edit(a.offsets(a.planned), without_partition),

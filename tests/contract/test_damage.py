@@ -15,6 +15,7 @@ ABSTAINS = {
     "commit-last-version-9": "a newer Spark may read it",
     "schema-version-9": "a newer Spark may read it",
     "offsets-last-bit-flip": "what was there before the flip is not known",
+    "offsets-last-partition-lost": "which of two entries lacks it rightly is not known",
     "offsets-last-conf-gone": "it depends on which settings the plan uses",
 }
 """Where the effect cannot be told from the files; the damage itself is found all the same."""

@@ -28,7 +28,7 @@ def edited(path, old, new):
                 b'["file:/gone/',
             ),
             "schema-elsewhere",
-            "fails",
+            "starts",
         ),
         (
             "rocksdb-join3",
