@@ -16,7 +16,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from pyspark.errors import SparkNoSuchElementException
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException, SparkNoSuchElementException
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 
@@ -110,14 +111,17 @@ def _named(queries: list[Query], name: str) -> Query:
     return found[0]
 
 
-def _windows(spark: SparkSession, asked: dict[str, Any]) -> list[int]:
-    """Lengths of the windows that the first rows of the state have."""
+def _windows(spark: SparkSession, asked: dict[str, Any]) -> list[int] | None:
+    """Lengths of the windows that the first rows of the state have; None when it is unreadable."""
     lengths: set[int] = set()
     for operator, store, column in asked["windows"]:
         reader = spark.read.format("statestore").options(operatorId=operator, storeName=store)
         window = F.col(f"key.{column}")
         micros = F.unix_micros(window["end"]) - F.unix_micros(window["start"])
-        rows = reader.load(asked["checkpoint"]).limit(100).select(micros).collect()
+        try:
+            rows = reader.load(asked["checkpoint"]).limit(100).select(micros).collect()
+        except (PySparkException, Py4JJavaError):
+            return None
         lengths |= {int(row[0]) // 1000 for row in rows}
     return sorted(lengths)
 

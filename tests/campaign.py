@@ -19,7 +19,7 @@ from typing import Any
 from streamctl.kafka.client import Broker
 from streamctl.rundir import Observed
 from streamctl.sandbox import lifecycle as sandbox
-from tests import accounting, drains, rewinds, sinks, trials
+from tests import accounting, drains, hot, rewinds, sinks, trials
 from tests import replays as replaying
 from tests import vanishings as vanishing
 from tests.harness import Project, until
@@ -179,6 +179,7 @@ ALONE = {
     "rewinds": rewinds.campaign,
     "sinks": sinks.campaign,
     "drains": drains.campaign,
+    "backups": hot.campaign,
     "faults": test_faults.campaign,
 }
 """Campaigns that need no broker and no project."""

@@ -95,7 +95,7 @@ def kill_if_ours(pid: int, mark: str) -> None:
         return
 
 
-def until(holds, *, seconds: float = 60, every: float = 0.05):
+def until(holds, *, seconds: float = 180, every: float = 0.05):
     """The first true answer; fails when there is none in time."""
     deadline = time.monotonic() + seconds
     while not (answer := holds()):

@@ -1,4 +1,4 @@
-"""Jobs and tools that are wrong on purpose: evidence of a sound run, with one bug's traces in it.
+"""Jobs and tools that are wrong on purpose: evidence of a real run, with one bug's traces in it.
 
 Each says what the bug is, what it does to the evidence, and which invariant has to catch it.
 """
@@ -9,8 +9,8 @@ from pathlib import Path
 
 from streamctl.chaos.evidence import Evidence, Letters, read_evidence
 
-RECORDED = Path(__file__).parent / "data" / "chaos" / "driver-killed.json"
-"""A driver that was killed, and everything was as it should be; made by hand."""
+RECORDED = Path(__file__).parent / "data" / "chaos" / "kafka-killed.json"
+"""A broker that was killed, on real Spark and Kafka; everything was as it should be."""
 
 
 @dataclass(frozen=True)

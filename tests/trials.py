@@ -9,7 +9,7 @@ from streamctl.chaos.catalogue import STEADY, action
 from streamctl.chaos.experiment import Activity, Experiment
 from streamctl.chaos.stage import Stage
 from streamctl.chaos.trial import run_trial
-from streamctl.chaos.verbs.job import PHASES
+from streamctl.chaos.verbs.phases import PHASES
 from streamctl.chaos.verdict import Judgement
 from streamctl.reports import Event, Verdict, as_json
 

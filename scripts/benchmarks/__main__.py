@@ -14,6 +14,7 @@ from scripts.benchmarks import (
     catch_up,
     checkpoint_inspect,
     cli,
+    hot_backup,
     lag,
     observer,
     produce,
@@ -38,6 +39,7 @@ BENCHMARKS = {
     "lag": lag.run,
     "observer": observer.run,
     "backup": backup.run,
+    "hot_backup": hot_backup.run,
     "proxy": proxy.run,
 }
 

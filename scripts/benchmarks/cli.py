@@ -15,7 +15,7 @@ ROUNDS_A_RUN = 4
 
 
 def run(stage: Stage, runs: int) -> Result:
-    """`status` is asked of a job that has run and stopped."""
+    """`status` and `verify` are asked of a job that has run and stopped."""
     installed = str(Path(sys.executable).with_name("streamctl"))
     commands = {
         "python -I -c pass": [sys.executable, "-I", "-c", "pass"],
@@ -24,6 +24,7 @@ def run(stage: Stage, runs: int) -> Result:
         "streamctl --version": [installed, "--version"],
         "streamctl --help": [installed, "--help"],
         "streamctl status -o json": [installed, "status", "-o", "json"],
+        "streamctl checkpoint verify": [installed, "checkpoint", "verify", "--query", "windows"],
     }
     with stage.project() as project:
         for verb in ("start", "stop"):
@@ -42,6 +43,12 @@ def run(stage: Stage, runs: int) -> Result:
             Goal(ours="streamctl --version", other="python -I -c pass", bound=2.5),
             Goal(ours="streamctl --help", other="hello --help", bound=1.2),
             Goal(ours="streamctl status -o json", other="hello", bound=1.1),
+            Goal(
+                ours="streamctl checkpoint verify",
+                other="streamctl --version",
+                bound=0.5,
+                difference=True,
+            ),
         ],
     )
 

@@ -42,6 +42,7 @@ class Goal:
 
     Attributes:
         ours, other: names of figures; no other means that the bound is absolute.
+        difference: the bound is on what is more than the other's, not on the ratio.
         at_most: whether `bound` is the most that is allowed; else the least.
         bound: None for a ratio that is told and not judged.
     """
@@ -50,6 +51,13 @@ class Goal:
     other: str = ""
     bound: float | None = None
     at_most: bool = True
+    difference: bool = False
+
+    def compare(self, ours: float, other: float | None) -> float:
+        """Set one value against the other's; None: there is no other."""
+        if other is None:
+            return ours
+        return ours - other if self.difference else ours / other
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,15 +81,16 @@ class Result:
 
 def _judge(goal: Goal, figures: Mapping[str, Figure]) -> dict[str, Any]:
     ours, other = figures[goal.ours], figures.get(goal.other)
-    median = ours.median / (other.median if other else 1)
+    median = goal.compare(ours.median, other.median if other else None)
     met = None
     if goal.bound is not None:
         met = median <= goal.bound if goal.at_most else median >= goal.bound
     return {
         "ours": goal.ours,
         "other": goal.other,
+        "by": "-" if goal.difference else "/",
         "of_medians": round(median, 3),
-        "of_bests": round(ours.best / (other.best if other else 1), 3),
+        "of_bests": round(goal.compare(ours.best, other.best if other else None), 3),
         "goal": "" if goal.bound is None else f"{'<=' if goal.at_most else '>='} {goal.bound:g}",
         "met": met,
     }
@@ -123,7 +132,7 @@ def show(result: Result) -> str:
         best, median = (f"{_number(v)} {figure.unit}" for v in (figure.best, figure.median))
         lines.append(f"{figure.name:{width}}  {best:>11}  {median:>11}  {every}")
     for goal in result.judged():
-        what = goal["ours"] + (f" / {goal['other']}" if goal["other"] else "")
+        what = goal["ours"] + (f" {goal['by']} {goal['other']}" if goal["other"] else "")
         verdict = {True: "met", False: "MISSED", None: ""}[goal["met"]]
         ratio = f"{goal['of_medians']:,g} (best {goal['of_bests']:,g})"
         lines.append(f"  {what}: {ratio}  {goal['goal']}  {verdict}".rstrip())

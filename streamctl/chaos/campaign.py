@@ -190,19 +190,18 @@ def cleanup(base: Path, *, on_event: OnEvent = ignore) -> Cleaned:
     cleaned = []
     for directory in campaigns(base):
         stage = Stage(directory)
-        left = [path for path in directory.glob("*/project") if _is_left(path)]
-        if not left and not stage.kafka.exists():
-            continue
-        on_event(Event(message=f"cleaning up {directory.name}"))
-        for project in left:
-            end_processes(RunDirectory(project / ".streamctl" / "default"))
-            if (project / "data").is_mount():
-                subprocess.run(["umount", "--lazy", str(project / "data")], check=False)  # noqa: S607
-        stage.close()
-        cleaned.append(directory.name)
+        left = [_end_trial(project) for project in directory.glob("*/project")]
+        if any(left) or stage.kafka.exists():
+            on_event(Event(message=f"cleaning up {directory.name}"))
+            stage.close()
+            cleaned.append(directory.name)
     return Cleaned(verdict=Verdict.OK, campaigns=cleaned)
 
 
-def _is_left(project: Path) -> bool:
-    """Whether the trial never came to its evidence."""
-    return not (project.parent / "evidence.json").exists()
+def _end_trial(project: Path) -> bool:
+    """End the job's processes and unmount its disk; whether there was anything."""
+    mounted = (project / "data").is_mount()
+    if mounted:
+        command = ["umount", "--lazy", str(project / "data")]
+        subprocess.run(command, check=False)
+    return end_processes(RunDirectory(project / ".streamctl" / "default")) or mounted

@@ -1,7 +1,7 @@
 """The experiments that ship, each one line of a table or a few.
 
-All share one hypothesis: the job is well, and not far behind. What a fault must be noticed by, and
-how long recovery may take, stands with each.
+All share one hypothesis: the job commits batches, is well, and not far behind. What a fault must be
+noticed by, and how long recovery may take, stands with each.
 """
 
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from streamctl.chaos import damage
 from streamctl.chaos.experiment import Activity, Experiment, Role, Verb
 from streamctl.chaos.verbs.checkpoint import FLAVOUR
 
-BEHIND_RECORDS = 3000
+BEHIND_RECORDS = 1500
 """How far a steady job may be behind: some batches of the feed."""
 
 
@@ -36,6 +36,7 @@ def probe(name: str, tolerance: Any, **arguments: Any) -> Activity:
 
 
 STEADY = (
+    probe("job.commits", True, batches=2),
     probe("job.status", "ok"),
     probe("job.lag", {"type": "range", "range": [0, BEHIND_RECORDS]}),
 )
@@ -200,9 +201,9 @@ def _checkpoint() -> Iterator[Experiment]:
         yield _made(
             f"checkpoint-{kind.name}", f"The checkpoint is damaged: {kind.what}", "checkpoint",
             action("job.stop"), action("checkpoint.backup"),
-            action("checkpoint.damage", kind=kind.name), action("checkpoint.remedy"),
-            action("job.start"),
-            expects=_MAY_PASS, tags=(*tags, *often),
+            action("checkpoint.damage", kind=kind.name), probe("checkpoint.verify", None),
+            action("checkpoint.remedy"), action("job.start"),
+            expects=_MAY_PASS if often else {"detected_by": ["verify"]}, tags=(*tags, *often),
         )  # fmt: skip
 
 

@@ -137,6 +137,7 @@ class Evidence:
         began, ended: of the fault, seconds since 1970; None when there was none.
         crashed: whether a process was ended by force, so that dead letters may be repeated.
         rate: records a second that were sent meanwhile.
+        signs: who else noticed, and when, in seconds since 1970: `verify` found damage.
         must, found, end: None where it could not be told; `unknown` says why.
     """
 
@@ -152,6 +153,7 @@ class Evidence:
     samples: list[Sample] = field(default_factory=list)
     batches: list[Batch] = field(default_factory=list)
     letters: list[Letters] = field(default_factory=list)
+    signs: dict[str, float] = field(default_factory=dict)
     must: Must | None = None
     found: Found | None = None
     end: End | None = None

@@ -9,8 +9,8 @@ import json
 import shutil
 import statistics
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from streamctl.rundir import replace_file
 
 FOLDER = "load"
 _GROWTH = 0.05
+_CONFIRMED = 0.9
 _DRAINED_RECORDS = 2000
 _DRAIN_SECONDS = 180.0
 _JOB: dict[str, Any] = {"kafka.max_offsets_per_trigger": 200_000, "spark.driver_memory": "1g"}
@@ -82,9 +83,11 @@ class LoadReport:
     """What the job carries.
 
     Attributes:
-        verdict: unknown when not even the first rate was sustained.
+        verdict: unknown when not even the first rate was sustained; a problem when the longer step
+            was not.
         sustained_rate: the highest that was sustained, records a second; None for none.
         steps: in the order in which they were tried.
+        confirmed: a longer step at nine tenths of the highest rate; None when not asked for.
     """
 
     verdict: Verdict
@@ -92,25 +95,41 @@ class LoadReport:
     sustained_rate: float | None
     directory: Path
     steps: list[Step] = field(default_factory=list)
+    confirmed: Step | None = None
     recovery: Recovery | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """How rates are tried.
+
+    Attributes:
+        first: the first rate, records a second.
+        seconds: of a step.
+        halvings: how often the span of the last two rates is halved.
+        confirm_seconds: of a last step at nine tenths of the highest rate; 0 for none.
+    """
+
+    first: float
+    seconds: float = 30.0
+    halvings: int = 2
+    confirm_seconds: float = 0.0
+
+
 def run_load(
+    plan: Plan,
     *,
     base: Path,
     flow: Flow,
-    seconds: float,
-    halvings: int,
-    settings: dict[str, Any],
+    settings: Mapping[str, Any],
     on_event: OnEvent = ignore,
 ) -> LoadReport:
     """Bring up a broker and a job, try rates, kill the driver once, take all down.
 
     Args:
+        plan: which rates, and how long.
         base: of all load runs; figures stay there.
-        flow: what is sent; its rate is the first one tried.
-        seconds: of a step.
-        halvings: how often the span of the last two rates is halved.
+        flow: what is sent, but for its rate.
         settings: of the job, over ours; flat keys.
         on_event: hears of each step.
 
@@ -126,32 +145,54 @@ def run_load(
             subject.prepare()
             subject.must("start")
             watch.start()
-            steps: list[Step] = []
-
-            def attempt(rate: float) -> bool:
-                on_event(Event(message=f"{rate:,.0f} records/s for {seconds:g} s"))
-                steps.append(_step(subject, watch, _at(flow, rate), seconds=seconds))
-                _drain(subject)
-                return steps[-1].sustained
-
-            highest = search(attempt, first=flow.rate, halvings=halvings)
-            on_event(Event(message="the driver is killed, to see how long it takes to come back"))
-            recovery = _recovery(subject, _at(flow, highest or flow.rate))
+            found = _measure(_Rig(subject, watch, flow, on_event), plan)
         finally:
             if watch.running:
                 watch.stop()
             subject.clean()
     shutil.rmtree(directory / "job" / "project" / "data", ignore_errors=True)
-    report = LoadReport(
-        verdict=Verdict.UNKNOWN if highest is None else Verdict.OK,
-        started_at=iso(began),
-        sustained_rate=highest,
-        directory=directory,
-        steps=steps,
-        recovery=recovery,
-    )
+    report = LoadReport(started_at=iso(began), directory=directory, **found)
     replace_file(directory / "load.json", json.dumps(as_json(report), indent=1) + "\n")
     return report
+
+
+class _Rig:
+    """The job under load: tries one rate after the other."""
+
+    def __init__(self, subject: Subject, watch: Watch, flow: Flow, on_event: OnEvent) -> None:
+        self.subject, self.watch, self.flow, self.on_event = subject, watch, flow, on_event
+
+    def step(self, rate: float, seconds: float) -> Step:
+        """Send at a rate, look on, and let the job read the rest."""
+        self.on_event(Event(message=f"{rate:,.0f} records/s for {seconds:g} s"))
+        step = _step(self.subject, self.watch, replace(self.flow, rate=rate), seconds=seconds)
+        _drain(self.subject)
+        return step
+
+
+def _measure(rig: _Rig, plan: Plan) -> dict[str, Any]:
+    """All figures of the report."""
+    steps: list[Step] = []
+
+    def attempt(rate: float) -> bool:
+        steps.append(rig.step(rate, plan.seconds))
+        return steps[-1].sustained
+
+    highest = search(attempt, first=plan.first, halvings=plan.halvings)
+    confirmed = None
+    if highest and plan.confirm_seconds:
+        confirmed = rig.step(_CONFIRMED * highest, plan.confirm_seconds)
+    rig.on_event(Event(message="the driver is killed, to see how long it takes to come back"))
+    verdict = Verdict.UNKNOWN if highest is None else Verdict.OK
+    if confirmed is not None and not confirmed.sustained:
+        verdict = Verdict.PROBLEM
+    return {
+        "verdict": verdict,
+        "sustained_rate": highest,
+        "steps": steps,
+        "confirmed": confirmed,
+        "recovery": _recovery(rig.subject, replace(rig.flow, rate=highest or plan.first)),
+    }
 
 
 def read_load(directory: Path) -> LoadReport:
@@ -170,6 +211,7 @@ def read_load(directory: Path) -> LoadReport:
         sustained_rate=values["sustained_rate"],
         directory=directory,
         steps=[Step(**step) for step in values["steps"]],
+        confirmed=Step(**values["confirmed"]) if values["confirmed"] else None,
         recovery=Recovery(**values["recovery"]) if values["recovery"] else None,
     )
 
@@ -189,16 +231,6 @@ def search(attempt: Callable[[float], bool], *, first: float, halvings: int) -> 
         middle = (low + high) / 2
         low, high = (middle, high) if attempt(middle) else (low, middle)
     return low or None
-
-
-def _at(flow: Flow, rate: float) -> Flow:
-    return Flow(
-        rate=rate,
-        devices=flow.devices,
-        flaws=flow.flaws,
-        late_share=flow.late_share,
-        late_by_seconds=flow.late_by_seconds,
-    )
 
 
 def _step(subject: Subject, watch: Watch, flow: Flow, *, seconds: float) -> Step:

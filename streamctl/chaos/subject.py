@@ -44,7 +44,6 @@ _JOB: dict[str, Any] = {
     "supervise.attempts": 50,
     "supervise.initial_backoff_seconds": 0.5,
     "supervise.max_backoff_seconds": 2,
-    "checkpoint.lease_seconds": 10,
     "start.min_free_disk_bytes": 0,
 }
 
@@ -199,20 +198,27 @@ class Answer:
         return str((errors or words)[-1])
 
 
-def end_processes(run: RunDirectory) -> None:
-    """Kill the supervisor and the drivers of a run directory, each known by what it is."""
+def end_processes(run: RunDirectory) -> bool:
+    """Kill the supervisor and the drivers of a run directory; whether there were any.
+
+    Each is known by what it is, not by its number alone.
+    """
     status = run.read(Status)
     if status is None:
-        return
-    try:
-        supervisor = psutil.Process(status.supervisor_pid)
-        if "streamctl.supervisor" in " ".join(supervisor.cmdline()):
-            kill(supervisor.pid)
-    except psutil.Error:
-        pass
+        return False
+    living = [pid for pid in (status.supervisor_pid,) if _is_supervisor(pid)]
     for session in filter(None, (status.driver_pid, status.standby_pid)):
-        for pid in session_members(session):
-            kill(pid)
+        living += session_members(session)
+    for pid in living:
+        kill(pid)
+    return bool(living)
+
+
+def _is_supervisor(pid: int) -> bool:
+    try:
+        return "streamctl.supervisor" in " ".join(psutil.Process(pid).cmdline())
+    except psutil.Error:
+        return False
 
 
 def seconds(moment: str) -> float:

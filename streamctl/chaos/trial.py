@@ -18,16 +18,17 @@ from streamctl.chaos.run import Means, run_experiment, run_step, undo
 from streamctl.chaos.stage import Stage
 from streamctl.chaos.subject import LETTERS, QUERIES, WINDOWS, Subject
 from streamctl.chaos.verbs import table
+from streamctl.chaos.verbs.checkpoint import VERIFY
 from streamctl.chaos.verdict import Judgement, judge
 from streamctl.chaos.watch import Watch, batches
 from streamctl.errors import StreamctlError
 from streamctl.observe.status import read_status
-from streamctl.reports import Event, OnEvent, as_json, ignore
+from streamctl.reports import Event, OnEvent, Verdict, as_json, ignore
 from streamctl.rundir import replace_file
 
 _DRAIN_SECONDS = 240.0
-_SETTLE_SECONDS = 8.0
-"""Watched before the method, so that there is a usual state to compare with."""
+_SETTLE_SECONDS = 2.0
+"""Watched before the hypothesis is, so that there is a usual state to compare with."""
 
 
 def run_trial(
@@ -117,6 +118,7 @@ def _observe(subject: Subject, experiment: Experiment, *, on_event: OnEvent) -> 
         samples=watch.samples,
         batches=windows,
         letters=letters,
+        signs=_signs(journal),
         unknown="" if drained else "the job did not read the rest in time",
     )
     try:
@@ -125,6 +127,16 @@ def _observe(subject: Subject, experiment: Experiment, *, on_event: OnEvent) -> 
     except StreamctlError as error:
         return replace(evidence, unknown=error.message)
     return replace(evidence, must=must, found=found, end=end)
+
+
+def _signs(journal: Journal) -> dict[str, float]:
+    """When `verify` first found damage."""
+    found = [
+        step.ended_at.timestamp()
+        for step in journal.method
+        if step.name == VERIFY and step.output and step.output["status"] != Verdict.OK
+    ]
+    return {"verify": found[0]} if found else {}
 
 
 def _drain(subject: Subject) -> bool:

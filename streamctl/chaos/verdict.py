@@ -4,16 +4,18 @@ What an experiment expects, beside the invariants that hold always:
 
 | name | meaning |
 |---|---|
-| `detected_by` | any of `status`, `lag`, `rejected`, `restart`; empty: need not be noticed |
+| `detected_by` | any of `status`, `lag`, `rejected`, `restart`, `verify`; empty: need not |
 | `detected_within_seconds` | from the begin of the fault |
 | `recovered_within_seconds` | from its end to the first commit and to a lag as before |
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from streamctl.chaos.evidence import Evidence, Sample
+from streamctl.chaos.counts import Counts, counts, examples, wrong_letters
+from streamctl.chaos.evidence import Evidence
+from streamctl.chaos.timeline import caught_up_after, detections, first_commit
 from streamctl.errors import ExitCode
 from streamctl.reports import Verdict, worst
 
@@ -22,6 +24,7 @@ _DETECTED_SECONDS = 30.0
 _RECOVERED_SECONDS = 120.0
 _BLIND_SECONDS = 6.0
 """How long the status may call a job well whose driver is gone: it is looked at from outside."""
+_ALARMS = ("status", "lag", "restart")
 _STALE_SAMPLES = 6
 
 
@@ -48,36 +51,11 @@ class Invariant:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Counts:
-    """Every record, by what became of it.
-
-    Attributes:
-        in_windows, in_state: counted in windows of the output, and in open ones.
-        lost, duplicated: too few and too many in windows, and dead letters that are missing.
-        windows_twice: windows with more than one row.
-        letters_again: copies of dead letters; a crash may make some (at least once).
-        gone: deleted by Kafka before they were read.
-    """
-
-    produced: int
-    in_windows: int
-    in_state: int
-    dead_letters: int
-    late: int
-    lost: int
-    duplicated: int
-    windows_twice: int
-    letters_again: int
-    gone: int
-    unread: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
     """The verdict on one experiment.
 
     Attributes:
-        detected_by: who noticed first; empty for nobody.
+        detected_by: who noticed first, of those that were expected to; empty for nobody.
         detected_seconds: from the begin of the fault.
         first_commit_seconds: from the end of the fault to the end of the next batch.
         caught_up_seconds: from the end of the fault until the lag was as before.
@@ -105,7 +83,9 @@ class Judgement:
 def judge(evidence: Evidence) -> Judgement:
     """Judge one experiment. What could not be seen is unknown, never ok."""
     noticed = detections(evidence)
-    first = min(noticed.items(), key=lambda each: each[1]) if noticed else ("", None)
+    wanted = evidence.expects.get("detected_by") or _ALARMS
+    told = {name: seconds for name, seconds in noticed.items() if name in wanted}
+    first = min(told.items(), key=lambda each: each[1]) if told else ("", None)
     commit, caught_up = first_commit(evidence), caught_up_after(evidence)
     invariants = [check(evidence) for check in _CHECKS]
     invariants += [_detected(evidence, noticed), _recovered(evidence, commit, caught_up)]
@@ -121,132 +101,75 @@ def judge(evidence: Evidence) -> Judgement:
         caught_up_seconds=_rounded(caught_up),
         counts=counts(evidence),
         invariants=invariants,
-        examples=list(_examples(evidence))[:_EXAMPLES],
+        examples=list(examples(evidence))[:_EXAMPLES],
     )
 
 
-def detections(evidence: Evidence) -> dict[str, float]:
-    """Who noticed the fault, and how many seconds after its begin."""
-    if evidence.began is None:
-        return {}
-    began, found = evidence.began, {}
-    later = [sample for sample in evidence.samples if sample.at >= began]
-    before = [sample for sample in evidence.samples if sample.at < began]
-    limit, attempt = _usual_lag(evidence), max((s.attempt for s in before), default=1)
-    signs: dict[str, Callable[[Sample], bool]] = {
-        "status": lambda s: s.verdict not in {"ok", ""},
-        "lag": lambda s: s.told_lag is None or s.told_lag > limit,
-        "restart": lambda s: s.attempt > attempt,
-    }
-    for name, shows in signs.items():
-        if seen := next((s.at for s in later if shows(s)), None):
-            found[name] = seen - began
-    usual = 3 * max((each.rejected for each in evidence.letters if each.at < began), default=0)
-    floods = (each.at for each in evidence.letters if each.at >= began and each.rejected > usual)
-    if flood := next(floods, None):
-        found["rejected"] = flood - began
-    return found
+def _found(name: str, detail: str, *, wrong: bool) -> Invariant:
+    return Invariant(name=name, verdict=Verdict.PROBLEM if wrong else Verdict.OK, detail=detail)
 
 
-def first_commit(evidence: Evidence) -> float | None:
-    """Seconds from the end of the fault to the end of the next batch."""
-    if evidence.ended is None:
-        return None
-    ends = (b.at + b.seconds for b in evidence.batches)
-    return min((end - evidence.ended for end in ends if end >= evidence.ended), default=None)
-
-
-def caught_up_after(evidence: Evidence) -> float | None:
-    """Seconds from the end of the fault until the lag was as before, and stayed so."""
-    if evidence.ended is None:
-        return None
-    limit, ended = _usual_lag(evidence), evidence.ended
-    since: float | None = None
-    for sample in evidence.samples:
-        if sample.at < ended:
-            continue
-        if sample.true_lag is None or sample.true_lag > limit:
-            since = None
-        elif since is None:
-            since = sample.at - ended
-    return since
-
-
-def _usual_lag(evidence: Evidence) -> float:
-    """What the job was behind at most before the fault, and what arrives in some seconds."""
-    began = evidence.began or 0.0
-    before = [s.true_lag for s in evidence.samples if s.at < began and s.true_lag is not None]
-    return max(before, default=0) + 3 * evidence.rate
+def _unknown(name: str, why: str) -> Invariant:
+    return Invariant(name=name, verdict=Verdict.UNKNOWN, detail=why)
 
 
 def _steady(evidence: Evidence) -> Invariant:
-    known = evidence.ended_how == "completed"
-    detail = "before, and again after" if known else f"the experiment was {evidence.ended_how}"
-    if known and evidence.deviated:
-        return Invariant(
-            name="steady state", verdict=Verdict.PROBLEM, detail="it did not return in time"
-        )
-    verdict = Verdict.OK if known else Verdict.UNKNOWN
-    return Invariant(name="steady state", verdict=verdict, detail=detail.replace("_", " "))
+    name = "steady state"
+    if evidence.ended_how != "completed":
+        return _unknown(name, f"the experiment was {evidence.ended_how}".replace("_", " "))
+    detail = "it did not return in time" if evidence.deviated else "before, and again after"
+    return _found(name, detail, wrong=evidence.deviated)
 
 
 def _honest(evidence: Evidence) -> Invariant:
     """A job without a driver must not be called well for long."""
-    blind = longest = 0.0
+    name = "status is honest"
+    if not evidence.samples:
+        return _unknown(name, "never asked")
+    longest = 0.0
     since: float | None = None
     for sample in evidence.samples:
         called_well = sample.verdict == "ok" and sample.observed == "running"
         if called_well and not sample.driver_lives:
             since = sample.at if since is None else since
-            blind = sample.at - since
-            longest = max(longest, blind)
+            longest = max(longest, sample.at - since)
         else:
             since = None
-    if not evidence.samples:
-        return Invariant(name="status is honest", verdict=Verdict.UNKNOWN, detail="never asked")
-    wrong = longest > _BLIND_SECONDS
     detail = f"called running for {longest:.1f} s without a driver" if longest else "never blind"
-    return Invariant(
-        name="status is honest", verdict=Verdict.PROBLEM if wrong else Verdict.OK, detail=detail
-    )
+    return _found(name, detail, wrong=longest > _BLIND_SECONDS)
 
 
 def _lag_is_true(evidence: Evidence) -> Invariant:
     """What `lag` tells must follow what Kafka and the checkpoint say, sample after sample."""
-    slack, run, worst_run, known = 3 * evidence.rate + 100, 0, 0, 0
+    name, slack = "lag is true", 3 * evidence.rate + 100
+    run = longest = known = 0
     for sample in evidence.samples:
         if sample.told_lag is None or sample.true_lag is None:
             continue
         known += 1
         run = run + 1 if abs(sample.told_lag - sample.true_lag) > slack else 0
-        worst_run = max(worst_run, run)
+        longest = max(longest, run)
     if not known:
-        return Invariant(name="lag is true", verdict=Verdict.UNKNOWN, detail="never measured")
-    wrong = worst_run >= _STALE_SAMPLES
-    detail = f"off in {worst_run} looks on end" if wrong else f"{known} looks agree"
-    return Invariant(
-        name="lag is true", verdict=Verdict.PROBLEM if wrong else Verdict.OK, detail=detail
+        return _unknown(name, "never measured")
+    wrong = longest >= _STALE_SAMPLES
+    return _found(
+        name, f"off in {longest} looks on end" if wrong else f"{known} looks agree", wrong=wrong
     )
 
 
 def _restarts_told(evidence: Evidence) -> Invariant:
-    end = evidence.end
+    name, end = "restarts are told", evidence.end
     if end is None:
-        return Invariant(name="restarts are told", verdict=Verdict.UNKNOWN, detail=evidence.unknown)
-    hidden = end.drivers - 1 - end.restarts
-    return Invariant(
-        name="restarts are told",
-        verdict=Verdict.PROBLEM if hidden > 0 else Verdict.OK,
-        detail=f"{end.drivers} drivers were seen, {end.restarts} restarts are told",
-    )
+        return _unknown(name, evidence.unknown)
+    detail = f"{end.drivers} drivers were seen, {end.restarts} restarts are told"
+    return _found(name, detail, wrong=end.drivers - 1 > end.restarts)
 
 
 def _stop_proven(evidence: Evidence) -> Invariant:
     """A graceful stop leaves every planned batch committed, or one that was not begun."""
-    end = evidence.end
-    name = "stop is proven"
+    name, end = "stop is proven", evidence.end
     if end is None:
-        return Invariant(name=name, verdict=Verdict.UNKNOWN, detail=evidence.unknown)
+        return _unknown(name, evidence.unknown)
     if end.told_batch != end.true_batch:
         detail = f"told batch {end.told_batch}, the commit log ends with {end.true_batch}"
     elif end.outcome not in {"stopped", "already_stopped"}:
@@ -256,47 +179,47 @@ def _stop_proven(evidence: Evidence) -> Invariant:
     elif (end.planned_batch or 0) - (end.true_batch or 0) > 1:
         detail = f"batch {end.planned_batch} is planned, {end.true_batch} is committed"
     else:
-        return Invariant(name=name, verdict=Verdict.OK, detail=f"after batch {end.true_batch}")
-    return Invariant(name=name, verdict=Verdict.PROBLEM, detail=detail)
+        return _found(name, f"after batch {end.true_batch}", wrong=False)
+    return _found(name, detail, wrong=True)
 
 
 def _in_order(evidence: Evidence) -> Invariant:
     """A batch id is finished once, save that a crash may run the last one again."""
+    name = "batches in order"
     seen: Counter[int] = Counter(batch.batch_id for batch in evidence.batches)
+    if not seen:
+        return _unknown(name, "no batch was reported")
     twice = [number for number, times in seen.items() if times > 1]
-    wrong = bool(twice) and not evidence.crashed
     detail = f"finished twice: {twice[:3]}" if twice else f"{len(seen)} batches, each once"
-    verdict = Verdict.PROBLEM if wrong else Verdict.OK if seen else Verdict.UNKNOWN
-    return Invariant(name="batches in order", verdict=verdict, detail=detail)
+    return _found(name, detail, wrong=bool(twice) and not evidence.crashed)
 
 
 _CHECKS = (_steady, _honest, _lag_is_true, _restarts_told, _stop_proven, _in_order)
 
 
 def _detected(evidence: Evidence, noticed: dict[str, float]) -> Invariant:
+    name = "detected"
     wanted = evidence.expects.get("detected_by", ())
     limit = evidence.expects.get("detected_within_seconds", _DETECTED_SECONDS)
-    told = ", ".join(f"{name} after {seconds:.1f} s" for name, seconds in noticed.items())
+    told = ", ".join(f"{by} after {seconds:.1f} s" for by, seconds in noticed.items())
     if not wanted or evidence.began is None:
-        return Invariant(name="detected", verdict=Verdict.OK, detail=told or "need not be noticed")
-    in_time = [name for name in wanted if noticed.get(name, limit + 1) <= limit]
-    verdict = Verdict.OK if in_time else Verdict.PROBLEM if evidence.samples else Verdict.UNKNOWN
-    return Invariant(name="detected", verdict=verdict, detail=told or f"by nobody in {limit:g} s")
+        return _found(name, told or "need not be noticed", wrong=False)
+    if not evidence.samples:
+        return _unknown(name, "nobody was asked")
+    in_time = any(noticed.get(by, limit + 1) <= limit for by in wanted)
+    return _found(name, told or f"by nobody in {limit:g} s", wrong=not in_time)
 
 
 def _recovered(evidence: Evidence, commit: float | None, caught_up: float | None) -> Invariant:
+    name = "recovered"
     limit = evidence.expects.get("recovered_within_seconds", _RECOVERED_SECONDS)
     if evidence.ended is None:
-        return Invariant(name="recovered", verdict=Verdict.OK, detail="nothing was broken")
+        return _found(name, "nothing was broken", wrong=False)
     if commit is None or caught_up is None:
         missing = "no batch was committed" if commit is None else "the lag stayed"
-        return Invariant(name="recovered", verdict=Verdict.PROBLEM, detail=missing)
-    wrong = max(commit, caught_up) > limit
-    return Invariant(
-        name="recovered",
-        verdict=Verdict.PROBLEM if wrong else Verdict.OK,
-        detail=f"first commit after {commit:.1f} s, lag as before after {caught_up:.1f} s",
-    )
+        return _found(name, missing, wrong=True)
+    detail = f"first commit after {commit:.1f} s, lag as before after {caught_up:.1f} s"
+    return _found(name, detail, wrong=max(commit, caught_up) > limit)
 
 
 def _accounted(evidence: Evidence) -> Iterator[Invariant]:
@@ -305,11 +228,9 @@ def _accounted(evidence: Evidence) -> Iterator[Invariant]:
     names = ("nothing lost", "nothing duplicated", "no window twice", "dead letters are right",
              "late count is true", "all was read")  # fmt: skip
     if found is None or evidence.must is None or evidence.found is None:
-        yield from (
-            Invariant(name=name, verdict=Verdict.UNKNOWN, detail=evidence.unknown) for name in names
-        )
+        yield from (_unknown(name, evidence.unknown) for name in names)
         return
-    wrong_letters = len(_wrong_letters(evidence))
+    misjudged = len(wrong_letters(evidence))
     again = 0 if evidence.crashed else found.letters_again
     told, late = evidence.found.late, evidence.must.late
     wrong_late = told is not None and told != late
@@ -317,81 +238,13 @@ def _accounted(evidence: Evidence) -> Iterator[Invariant]:
         (found.lost, f"{found.lost} of {found.produced} records"),
         (found.duplicated, f"{found.duplicated} records too many"),
         (found.windows_twice, f"{found.windows_twice} windows"),
-        (wrong_letters + again, (f"{found.dead_letters} letters, {wrong_letters} wrong,"
+        (misjudged + again, (f"{found.dead_letters} letters, {misjudged} wrong,"
                                 f" {found.letters_again} written again")),
         (wrong_late, f"{late} are late, the job says {'not known' if told is None else told}"),
         (found.unread, f"{found.unread} records were not read"),
     )  # fmt: skip
     for name, (wrong, detail) in zip(names, facts, strict=True):
-        yield Invariant(name=name, verdict=Verdict.PROBLEM if wrong else Verdict.OK, detail=detail)
-
-
-def counts(evidence: Evidence) -> Counts | None:
-    """Set what must be against what is; None where either is not known."""
-    must, found = evidence.must, evidence.found
-    if must is None or found is None:
-        return None
-    windows = _windows(evidence)
-    missing = _missing_letters(evidence)
-    times = Counter((device, start) for device, start, _ in [*found.rows, *found.state])
-    places = {(partition, offset) for partition, offset, _ in found.letters}
-    return Counts(
-        produced=must.produced,
-        in_windows=sum(count for *_, count in found.rows),
-        in_state=sum(count for *_, count in found.state),
-        dead_letters=len(places),
-        late=must.late,
-        lost=sum(max(0, wanted - got) for wanted, got in windows.values()) + len(missing),
-        duplicated=sum(max(0, got - wanted) for wanted, got in windows.values()),
-        windows_twice=sum(n > 1 for n in times.values()),
-        letters_again=len(found.letters) - len(places),
-        gone=must.gone,
-        unread=must.unread,
-    )
-
-
-def _windows(evidence: Evidence) -> dict[tuple[str, int], tuple[int, int]]:
-    """Window -> records that it must count, and that it counts."""
-    wanted: Counter[tuple[str, int]] = Counter()
-    got: Counter[tuple[str, int]] = Counter()
-    if evidence.must is not None and evidence.found is not None:
-        for device, start, count in evidence.must.windows:
-            wanted[device, start] += count
-        for device, start, count in [*evidence.found.rows, *evidence.found.state]:
-            got[device, start] += count
-    return {window: (wanted[window], got[window]) for window in wanted | got}
-
-
-def _reasons(rejected: list[tuple[int, int, str]]) -> dict[tuple[int, int], str]:
-    return {(partition, offset): reason for partition, offset, reason in rejected}
-
-
-def _missing_letters(evidence: Evidence) -> list[tuple[int, int]]:
-    if evidence.must is None or evidence.found is None:
-        return []
-    there = _reasons(evidence.found.letters)
-    return [place for place in _reasons(evidence.must.rejected) if place not in there]
-
-
-def _wrong_letters(evidence: Evidence) -> list[str]:
-    """Letters with another reason, and those of records that are not to be rejected."""
-    if evidence.must is None or evidence.found is None:
-        return []
-    wanted = _reasons(evidence.must.rejected)
-    return [
-        f"record {place} was rejected: {reason}, not {wanted.get(place, 'at all')}"
-        for place, reason in sorted(_reasons(evidence.found.letters).items())
-        if wanted.get(place) != reason
-    ]
-
-
-def _examples(evidence: Evidence) -> Iterator[str]:
-    for (device, start), (wanted, got) in sorted(_windows(evidence).items()):
-        if wanted != got:
-            yield f"window of {device} at {start} counts {got}, not {wanted}"
-    for partition, offset in _missing_letters(evidence):
-        yield f"record ({partition}, {offset}) is in no dead letter"
-    yield from _wrong_letters(evidence)
+        yield _found(name, detail, wrong=bool(wrong))
 
 
 def _rounded(seconds: float | None) -> float | None:

@@ -51,7 +51,7 @@ class Watch:
         self._thread.start()
 
     def stop(self) -> None:
-        """End, with the last sample written."""
+        """End with a last look."""
         self._stopping.set()
         self._thread.join()
 
@@ -77,6 +77,7 @@ class Watch:
                 told, true = self._lags()
             looks += 1
             self.samples.append(self._look(told, true))
+        self.samples.append(self._look(*self._lags()))
 
     def _look(self, told: int | None, true: int | None) -> Sample:
         report: StatusReport | None = None

@@ -282,6 +282,15 @@ def restore(
         str, typer.Option("--to", help="An empty place; default: a new generation.")
     ] = "",
     query: _Query = "",
+    sink: Annotated[
+        str,
+        typer.Option(
+            "--sink", help="With --to: a new output for its file sink.", show_default=False
+        ),
+    ] = "",
+    no_file_sink: Annotated[
+        bool, typer.Option("--no-file-sink", help="With --to: it will write no files.")
+    ] = False,
     drill: Annotated[
         bool, typer.Option("--drill", help="Only try it, in a scratch place, with one batch.")
     ] = False,
@@ -289,7 +298,11 @@ def restore(
     yes: _Yes = False,
 ) -> "GenerationRestored | Restored | Drill":
     """Put a checkpoint back: to an empty place, or as a new generation of the job."""
-    from streamctl.checkpoint.backup.generation import restore_generation
+    from streamctl.checkpoint.backup.generation import (
+        begin_sink,
+        require_sink,
+        restore_generation,
+    )
     from streamctl.checkpoint.backup.restore import query_of
     from streamctl.checkpoint.backup.restore import restore as restore_query
 
@@ -300,7 +313,11 @@ def restore(
     manifest = found.manifest(backup_id)
     if to:
         chosen = query_of(manifest, query)
-        return restore_query(found, manifest, chosen, to=to, on_event=here.on_event)
+        require_sink(chosen, sink=sink, accepted=no_file_sink)
+        made = restore_query(found, manifest, chosen, to=to, on_event=here.on_event)
+        if sink:
+            begin_sink(found, chosen, sink)
+        return made
     confirm(f"let the job go on from backup {manifest.id}, in a new generation", yes=yes)
     return restore_generation(
         found,

@@ -128,7 +128,6 @@ def verify_command(
     ] = "",
 ) -> Any:
     """Find what stops Spark from starting, or makes it wrong."""
-    from streamctl.checkpoint.verify.seal import check_seal
     from streamctl.checkpoint.verify.verify import Level, verify
 
     checkpoint = _open(here, path, query)
@@ -136,6 +135,8 @@ def verify_command(
     def more(logs: Any) -> "list[Finding]":
         found = _compare(here, logs) if kafka else []
         if sealed:
+            from streamctl.checkpoint.verify.seal import check_seal
+
             directory, name = _place(sealed)
             found += check_seal(checkpoint, directory=directory, name=name)
         return found

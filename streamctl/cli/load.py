@@ -49,6 +49,11 @@ def _view(report: "LoadReport") -> View:
         Table(columns=columns, rows=rows, right=frozenset(range(len(columns)))),
         Facts(rows=facts),
     ]
+    if report.confirmed is not None:
+        word = "held" if report.confirmed.sustained else "NOT held"
+        growth = report.confirmed.lag_growth
+        text = f"{report.confirmed.rate:,.0f} records/s {word}: the lag grew by {growth:,.0f}/s"
+        blocks.append(Line(text=text))
     if report.recovery is not None:
         back = report.recovery
         text = f"killed with {back.state_rows:,} rows in {back.state_store}: "
@@ -83,6 +88,9 @@ def run(
     halvings: Annotated[
         int, typer.Option("--halvings", help="Of the span of the last two rates.", min=0)
     ] = 2,
+    confirm_seconds: Annotated[
+        float, typer.Option("--confirm", help="Seconds at nine tenths of the highest; 0: none.")
+    ] = 0,
     devices: Annotated[int, typer.Option("--devices", help="Each is a key.", min=1)] = 100,
     flaws: Annotated[float, typer.Option("--flaws", help="Share of invalid records.")] = 0.01,
     late: Annotated[float, typer.Option("--late", help="Share of late records.")] = 0.01,
@@ -90,16 +98,15 @@ def run(
 ) -> "LoadReport":
     """Try higher and higher rates on a job of its own; `--set` changes that job."""
     from streamctl.chaos.feed import Flow
-    from streamctl.chaos.load import run_load
+    from streamctl.chaos.load import Plan, run_load
     from streamctl.settings.sources import parse_assignments
 
     confirm("load this machine for some minutes", yes=yes)
     settings: dict[str, Any] = dict(parse_assignments(here.assignments))
     return run_load(
+        Plan(first=rate, seconds=seconds, halvings=halvings, confirm_seconds=confirm_seconds),
         base=_base(here),
         flow=Flow(rate=rate, devices=devices, flaws={"all": flaws}, late_share=late),
-        seconds=seconds,
-        halvings=halvings,
         settings=settings,
         on_event=here.on_event,
     )

@@ -63,7 +63,8 @@ class PreflightReport:
     Attributes:
         verdict: ok when all is allowed, or risky and accepted; unknown when a thing is not known.
         job: the entry that was planned.
-        without_checkpoint: queries of the code that begin anew.
+        without_checkpoint: queries of the code that begin anew; where one checkpoint was asked
+            about, none is told.
     """
 
     verdict: Verdict
@@ -126,7 +127,9 @@ def preflight(
             )
             for name, said in zip(held, answers, strict=True)
         )
-    return _report(found, answers, settings, accept_risky=accept_risky, whole=not query)
+    alone = any(checkpoint.location == location for checkpoint in checkpoints.values())
+    whole = not query and not alone
+    return _report(found, answers, settings, accept_risky=accept_risky, whole=whole)
 
 
 def _format_version(held: Mapping[str, Held]) -> int | None:
@@ -162,7 +165,8 @@ def _judge(
     settings: Settings,
 ) -> QueryPreflight:
     """Compare one query's checkpoint with what its new code wrote into the scratch one."""
-    held = replace(held, window_ms=frozenset(said["state_window_ms"]))
+    seen = said["state_window_ms"]
+    held = replace(held, window_ms=None if seen is None else frozenset(seen))
     demanded = Demanded(
         spark_version=said["spark_version"],
         sources=tuple(_source(source, settings) for source in planned.sources),

@@ -21,6 +21,8 @@ def result(*goals: Goal) -> Result:
         (Goal(ours="ours", other="theirs", bound=0.4), 0.5, 0.333, False),  # the best decides not
         (Goal(ours="rate", bound=20, at_most=False), 20, 30, True),
         (Goal(ours="rate", bound=25, at_most=False), 20, 30, False),
+        (Goal(ours="theirs", other="ours", bound=2, difference=True), 2.0, 2.0, True),
+        (Goal(ours="theirs", other="ours", bound=1.9, difference=True), 2.0, 2.0, False),
         (Goal(ours="ours", other="theirs"), 0.5, 0.333, None),  # told, not judged
     ],
 )

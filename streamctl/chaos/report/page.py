@@ -3,10 +3,11 @@
 from collections.abc import Iterator, Sequence
 from html import escape
 
+from streamctl.chaos.counts import Counts
 from streamctl.chaos.evidence import Evidence
 from streamctl.chaos.report.plot import Plot, Point, draw
 from streamctl.chaos.report.skeleton import document, surroundings, table
-from streamctl.chaos.verdict import CLOSING, WORDS, Counts, Judgement
+from streamctl.chaos.verdict import CLOSING, WORDS, Judgement
 from streamctl.reports import Verdict, worst
 
 _BIN_SECONDS = 2.0

@@ -7,6 +7,7 @@ from streamctl.chaos.subject import WINDOWS, Subject
 from streamctl.chaos.verbs.verb import action, probe
 from streamctl.errors import NotFound
 
+VERIFY = "checkpoint.verify"
 FLAVOUR = "rocksdb-changelog"
 """The layout of the shipped job's state, by the names of the corpus."""
 
@@ -52,7 +53,7 @@ def remedy(subject: Subject) -> str:
 VERBS = {
     "checkpoint.backup": action(backup),
     "checkpoint.damage": action(damage),
-    "checkpoint.verify": probe(verify),
+    VERIFY: probe(verify),
     "checkpoint.restore": action(restore),
     "checkpoint.remedy": action(remedy),
 }

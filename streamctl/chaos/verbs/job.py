@@ -2,24 +2,30 @@
 
 import os
 import signal
-import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from typing import Any
 
-from streamctl.chaos.subject import WINDOWS, Subject
+from streamctl.chaos.subject import Subject
+from streamctl.chaos.verbs.phases import kill_at
 from streamctl.chaos.verbs.verb import action, probe
-from streamctl.checkpoint.tree import layout
-from streamctl.errors import DeadlinePassed, NotFound, Unsupported
+from streamctl.chaos.verbs.wait import await_commit, await_end, until
+from streamctl.errors import DeadlinePassed, NotFound
 from streamctl.job.launcher import kill as kill_process
 from streamctl.observe.status import is_supervised, read_status
-
-_PHASE_SECONDS = 30.0
 
 
 def status(subject: Subject) -> str:
     """The verdict of `status`: ok, problem or unknown."""
     return str(read_status(subject.run).verdict)
+
+
+def commits(subject: Subject, batches: int = 1, seconds: float = 30.0) -> bool:
+    """Whether the windows' query commits so many more batches in time."""
+    try:
+        for _ in range(batches):
+            await_commit(subject, seconds)
+    except DeadlinePassed:
+        return False
+    return True
 
 
 def lag(subject: Subject) -> int:
@@ -81,65 +87,7 @@ def kill_supervisor(subject: Subject) -> None:
     if found is None or not is_supervised(subject.run):
         raise NotFound("no supervisor runs")
     kill_process(found.supervisor_pid)
-    _until(lambda: not subject.driver_processes(), seconds=120, what="the driver has not ended")
-
-
-def kill_at(subject: Subject, phase: str) -> dict[str, Any]:
-    """End the driver at a phase of a batch: offsets, state, sink or commit; whether it was hit."""
-    if phase not in PHASES:
-        raise Unsupported(f'no phase "{phase}"', hint=f"There are: {', '.join(PHASES)}.")
-    base, output = subject.generation("checkpoint") / WINDOWS, subject.generation("output")
-    before = _newest(base / "offsets")
-    is_there = PHASES[phase](base, output / WINDOWS, before + 1)
-    _until(is_there, seconds=_PHASE_SECONDS, what=f"no batch came to its {phase}", pause=0.0005)
-    kill(subject)
-    _until(lambda: not subject.driver_processes(), seconds=10, what="the driver lives")
-    hit = not (base / "commits" / str(before + 1)).exists()
-    return {"phase": phase, "batch": before + 1, "hit": hit}
-
-
-def _after_offsets(base: Path, output: Path, batch: int) -> Any:
-    del output
-    return (base / "offsets" / str(batch)).exists
-
-
-def _during_state(base: Path, output: Path, batch: int) -> Any:
-    """A file of the batch's state version, or one that is being written."""
-    del output
-    stores = [p for p in (base / "state").glob("0/*") if p.name.isdigit()]
-    prefixes = (f"{batch + 1}.", f"{batch + 1}_", f".{batch + 1}.", f".{batch + 1}_")
-    return lambda: any(
-        entry.name.startswith(prefixes) for store in stores for entry in os.scandir(store)
-    )
-
-
-def _during_sink(base: Path, output: Path, batch: int) -> Any:
-    """The sink's own log is about to be written: its temporary file, or the entry."""
-    del base
-    log = output / "_spark_metadata"
-    names = (f"{batch}", f"{batch}.compact")
-    return lambda: any(
-        entry.name in names or entry.name.startswith(f".{batch}.") for entry in os.scandir(log)
-    )
-
-
-def _before_commit(base: Path, output: Path, batch: int) -> Any:
-    del base
-    log = output / "_spark_metadata"
-    entries = (log / str(batch), log / f"{batch}.compact")
-    return lambda: any(entry.exists() for entry in entries)
-
-
-PHASES = {
-    "offsets": _after_offsets,
-    "state": _during_state,
-    "sink": _during_sink,
-    "commit": _before_commit,
-}
-
-
-def _newest(folder: Path) -> int:
-    return max(layout.batch_ids(entry.name for entry in os.scandir(folder)), default=-1)
+    until(lambda: not subject.driver_processes(), seconds=120, what="the driver has not ended")
 
 
 def _signal(subject: Subject, what: signal.Signals) -> None:
@@ -153,29 +101,10 @@ def _signal(subject: Subject, what: signal.Signals) -> None:
             continue
 
 
-def _until(holds: Any, *, seconds: float, what: str, pause: float = 0.05) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        if time.monotonic() > deadline:
-            raise DeadlinePassed(f"{what} within {seconds:g} s")
-        time.sleep(pause)
-
-
-def await_commit(subject: Subject, seconds: float = 120.0) -> None:
-    """Wait until a batch of the windows is committed that was not when asked."""
-    commits = subject.generation("checkpoint") / WINDOWS / "commits"
-    before = _newest(commits)
-    _until(lambda: _newest(commits) > before, seconds=seconds, what="no batch was committed")
-
-
-def await_end(subject: Subject, seconds: float = 60.0) -> None:
-    """Wait until the job has ended by itself."""
-    _until(lambda: not is_supervised(subject.run), seconds=seconds, what="the job has not ended")
-
-
 VERBS = {
     "job.status": probe(status),
     "job.lag": probe(lag),
+    "job.commits": probe(commits),
     "job.refuses_to_start": probe(refuses_to_start),
     "job.start": action(start),
     "job.stop": action(stop, undo="job.start"),

@@ -18,7 +18,7 @@ from urllib.parse import unquote
 from streamctl.checkpoint.backup.format import Manifest, StoredQuery
 from streamctl.checkpoint.backup.packs import PackReader, read_index
 from streamctl.checkpoint.backup.repository import Repository
-from streamctl.checkpoint.backup.restore import Restored, restore
+from streamctl.checkpoint.backup.restore import Restored, require_empty, restore
 from streamctl.checkpoint.formats import decode, filelog
 from streamctl.checkpoint.location import generations, journal, lease
 from streamctl.checkpoint.location.generations import Generation
@@ -50,8 +50,9 @@ def restore_generation(
     manifest: Manifest,
     *,
     location: str,
-    output: str | None,
+    output: str,
     job: str,
+    keep_rows: bool = True,
     lease_seconds: float,
     now: datetime,
     on_event: OnEvent,
@@ -62,8 +63,9 @@ def restore_generation(
         repository: of the backup.
         manifest: of a location's backup.
         location: checkpoint location.
-        output: where generations put their output; None to begin none.
+        output: where generations put their output.
         job: entry of the job that will go on.
+        keep_rows: begin the output with what readers had at the restored batch; else with nothing.
         lease_seconds: how long the lease holds without renewal.
         now: UTC.
         on_event: told of bytes.
@@ -87,7 +89,9 @@ def restore_generation(
     held, _ = lease.acquire(store, owner=f"restore-{manifest.id}", seconds=lease_seconds, now=now)
     try:
         made = _record(manifest, generations.next_name(store), now)
-        queries = _build(repository, manifest, store, made, output, on_event=on_event)
+        queries = _build(
+            repository, manifest, store, made, output, keep_rows=keep_rows, on_event=on_event
+        )
         before = generations.current(store)
         _switch(store, manifest, before, made)
     finally:
@@ -106,22 +110,22 @@ def _build(
     manifest: Manifest,
     store: Store,
     made: Generation,
-    output: str | None,
+    output: str,
     *,
+    keep_rows: bool,
     on_event: OnEvent,
 ) -> list[Restored]:
     """Checkpoints and the beginnings of their outputs; nothing is left where one fails."""
     base = generations.base(local_path(store.url) or store.url, made.name)
-    sinks = generations.base(output, made.name) if output else ""
+    sinks = generations.base(output, made.name)
     try:
         queries = []
         for query in manifest.queries:
             place = f"{base}/{query.name}"
             queries.append(restore(repository, manifest, query, to=place, on_event=on_event))
-            if sinks:
-                _begin_sink(repository, query, f"{sinks}/{query.name}")
+            begin_sink(repository, query, f"{sinks}/{query.name}", keep_rows=keep_rows)
     except (StreamctlError, OSError):
-        for path in (base, local_path(sinks) if sinks else None):
+        for path in (base, local_path(sinks)):
             shutil.rmtree(path or "", ignore_errors=True)
         raise
     return queries
@@ -150,8 +154,39 @@ def _record(manifest: Manifest, name: str, now: datetime) -> Generation:
     )  # fmt: skip
 
 
-def _begin_sink(repository: Repository, query: StoredQuery, output: str) -> None:
-    """Let the new output's log begin with what readers had at the restored batch.
+def require_sink(query: StoredQuery, *, sink: str, accepted: bool) -> None:
+    """Guard against restoring a query with a file sink without an output to go on in.
+
+    Args:
+        query: of the backup.
+        sink: a new output; empty for none.
+        accepted: whether the operator says that it will write no files.
+
+    Raises:
+        Refused: it wrote files, and neither is given; or the new output is not empty.
+    """
+    if sink and (place := local_path(sink)) is not None:
+        require_empty(place)
+    if query.sink_batch_id is not None and not (sink or accepted):
+        raise Refused(
+            "the query wrote files, and would die at its next compaction beside a new output",
+            hint="Begin an output for it with --sink, or say --no-file-sink if it will write none.",
+        )
+
+
+def begin_sink(
+    repository: Repository, query: StoredQuery, output: str, *, keep_rows: bool = True
+) -> None:
+    """Let a new output's log begin at the restored batch, where the query has a file sink.
+
+    Without that the query dies at its next compaction, which reads the one before
+    (`CompactibleFileStreamLog.compact`, `BATCH_METADATA_NOT_FOUND`).
+
+    Args:
+        repository: of the backup.
+        query: of the backup.
+        output: where nothing is yet.
+        keep_rows: begin with what readers had at the restored batch; else with nothing.
 
     Raises:
         Refused: some of these files are gone.
@@ -162,8 +197,19 @@ def _begin_sink(repository: Repository, query: StoredQuery, output: str) -> None
     place = local_path(output)
     if place is None:
         raise Unsupported(f'cannot begin the output "{output}": it is on an object store')
+    require_empty(place)
+    entries = _sink_entries(repository, query) if keep_rows else []
+    old = local_path(query.sink) or query.sink
+    lines = [decode.compact(_brought(entry, old, place)) for entry in entries]
+    text = "\n".join(["v1", *lines])
+    log = Store.open(posixpath.join(place, layout.SINK_LOG))
+    log.replace(f"{query.batch_id}.compact", text.encode())
+
+
+def _sink_entries(repository: Repository, query: StoredQuery) -> list[filelog.FileEntry]:
+    """The files that readers had at the restored batch."""
     reader = PackReader(repository.store, read_index(repository.store))
-    entries = [
+    return [
         entry
         for file in query.files
         if file.path.startswith("sink/")
@@ -171,11 +217,6 @@ def _begin_sink(repository: Repository, query: StoredQuery, output: str) -> None
             b"".join(reader.piece(piece) for piece in file.pieces), name=file.path
         )
     ]
-    old = local_path(query.sink) or query.sink
-    lines = [decode.compact(_brought(entry, old, place)) for entry in entries]
-    text = "\n".join(["v1", *lines])
-    log = Store.open(posixpath.join(place, layout.SINK_LOG))
-    log.replace(f"{query.batch_id}.compact", text.encode())
 
 
 def _brought(entry: filelog.FileEntry, old: str, new: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from streamctl.errors import Malformed, Unsupported
 
-_NAMED = re.compile(
+_NAMED = (
     r"(void|null|boolean|byte|short|integer|long|float|double|string|binary|date|timestamp"
     r"|timestamp_ntz|calendarinterval|interval|variant|decimal"
     r"|decimal\(\s*\d+\s*,\s*-?\d+\s*\)|(char|varchar)\(\s*\d+\s*\)|string collate \w+"
@@ -42,7 +42,7 @@ def check_struct(value: Any, *, name: str) -> None:
 
 def _check(value: Any, *, name: str) -> None:
     if isinstance(value, str):
-        if not _NAMED.match(value):
+        if not re.match(_NAMED, value):
             raise Unsupported(f'"{name}" has the type "{value[:60]}"')
         return
     if not isinstance(value, dict):

@@ -12,7 +12,6 @@ from typing import Any
 from streamctl.checkpoint.formats import log
 from streamctl.checkpoint.formats.model import CommitEntry, OffsetsEntry
 from streamctl.checkpoint.formats.operator import OperatorMetadata
-from streamctl.checkpoint.formats.rows import read_lineage
 from streamctl.checkpoint.report.model import (
     FileKind,
     InspectReport,
@@ -25,10 +24,10 @@ from streamctl.checkpoint.report.model import (
 )
 from streamctl.checkpoint.tree import layout
 from streamctl.checkpoint.tree.files import Entry, Files
-from streamctl.checkpoint.tree.keys import count_keys
 from streamctl.checkpoint.tree.reader import Checkpoint, again
 from streamctl.checkpoint.tree.start import plan_start
 from streamctl.checkpoint.tree.state import (
+    BASES,
     Broken,
     Operator,
     Store,
@@ -293,6 +292,8 @@ def _partition(
     can = versions[store.path]
     count = None
     if state and version:
+        from streamctl.checkpoint.tree.keys import count_keys
+
         try:
             found = _chain(files, store, commit, version)
             count = None if isinstance(found, Broken) else count_keys(files, store, found)
@@ -319,6 +320,8 @@ def _chain(files: Files, store: Store, commit: CommitEntry | None, version: int)
     name = f"{version}_{unique_id}.changelog"
     if name not in store.names:
         return chain_by_lineage(store, version, unique_id, ())
+    from streamctl.checkpoint.formats.rows import read_lineage
+
     with files.open(layout.join(store.path, name)) as stream:
         return chain_by_lineage(store, version, unique_id, read_lineage(stream, name=name))
 
@@ -331,26 +334,36 @@ def _kinds(
 ) -> tuple[FileKind, ...]:
     totals: dict[str, list[int]] = {}
 
-    def add(kind: str, entry: Any) -> None:
+    def add(kind: str, files: int, size_bytes: int) -> None:
         row = totals.setdefault(kind, [0, 0])
-        row[0] += 1
-        row[1] += max(0, entry.size_bytes)
+        row[0] += files
+        row[1] += size_bytes
 
     for kind, entries in (("offsets", offsets), ("commits", commits)):
         for entry in entries:
-            add(kind if layout.batch_id(entry.name) is not None else "sidecar", entry)
+            read = layout.batch_id(entry.name) is not None
+            add(kind if read else "sidecar", 1, entry.size_bytes)
     for operator in operators:
         for store in operator.stores:
-            for file in store.files:
-                add(file.kind, file)
-            totals.setdefault("sidecar", [0, 0])[0] += store.sidecars
+            for kind, sizes in _sizes(store).items():
+                add(kind, len(sizes), sum(sizes))
+            add("sidecar", store.sidecars, 0)
             if store.has_shared_files:
                 for entry in files.entries(layout.join(store.path, layout.SSTS)):
-                    add("sidecar" if layout.sidecar_of(entry.name) else "table", entry)
+                    summed = layout.sidecar_of(entry.name) is not None
+                    add("sidecar" if summed else "table", 1, entry.size_bytes)
     return tuple(
         FileKind(kind=kind, files=number, size_bytes=None if kind == "sidecar" else size)
         for kind, (number, size) in sorted(totals.items())
     )
+
+
+def _sizes(store: Store) -> dict[str, list[int]]:
+    """Bytes of each state file, by kind; a directory of such a name has none."""
+    found: dict[str, list[int]] = {}
+    for _, _, _, kind, size_bytes, _ in store.files:
+        found.setdefault(kind, []).append(max(0, size_bytes))
+    return found
 
 
 def _growth(operators: tuple[Operator, ...]) -> int | None:
@@ -358,9 +371,9 @@ def _growth(operators: tuple[Operator, ...]) -> int | None:
     sizes: dict[int, int] = {}
     for operator in operators:
         for store in operator.stores:
-            for file in store.files:
-                if not file.is_base:
-                    sizes[file.version] = sizes.get(file.version, 0) + max(0, file.size_bytes)
+            for _, version, _, kind, size_bytes, _ in store.files:
+                if kind not in BASES:
+                    sizes[version] = sizes.get(version, 0) + max(0, size_bytes)
     return sum(sizes.values()) // len(sizes) if sizes else None
 
 

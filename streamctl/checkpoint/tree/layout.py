@@ -26,7 +26,7 @@ _NUMERIC = re.compile(r"\d{1,18}\Z", re.ASCII)
 _TEMPORARY = re.compile(r"\..*\.tmp(\.crc)?\Z|\.\..*\.tmp\.crc\Z", re.DOTALL)
 _UUID = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 _STATE_FILE = re.compile(
-    rf"(?P<version>\d{{1,18}})(?:_(?P<uid>{_UUID}))?\.(?P<kind>delta|snapshot|zip|changelog)\Z",
+    rf"(\d{{1,18}})(?:_({_UUID}))?\.(delta|snapshot|zip|changelog)\Z",
     re.ASCII,
 )
 STATE_SUFFIXES = (".delta", ".snapshot", ".zip", ".changelog")
@@ -80,7 +80,8 @@ def state_file(name: str) -> tuple[int, str | None, str] | None:
     match = _STATE_FILE.match(name)
     if match is None:
         return None
-    return int(match["version"]), match["uid"], match["kind"]
+    version, unique_id, kind = match.groups()
+    return int(version), unique_id, kind
 
 
 def join(*parts: str) -> str:

@@ -7,13 +7,16 @@ Version = batch id + 1: batch N loads version N and writes N+1.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from operator import itemgetter
+from typing import TYPE_CHECKING, NamedTuple
 
 from streamctl.checkpoint.formats.model import CommitEntry
 from streamctl.checkpoint.formats.operator import OperatorMetadata, parse_operator_metadata
-from streamctl.checkpoint.formats.rows import LineageItem
 from streamctl.checkpoint.tree import layout
 from streamctl.checkpoint.tree.files import Entry, Files
+
+if TYPE_CHECKING:
+    from streamctl.checkpoint.formats.rows import LineageItem
 
 HDFS = "HDFSBackedStateStoreProvider"
 ROCKSDB = "RocksDBStateStoreProvider"
@@ -27,7 +30,8 @@ JOIN_STORES = tuple(
     for kind in ("keyToNumValues", "keyWithIndexToValue")
 )
 """Of a stream-stream join, in the order of the commit log's ids."""
-_BASES = frozenset({"snapshot", "zip"})
+BASES = frozenset({"snapshot", "zip"})
+"""Kinds of file that a load can begin with."""
 
 
 DIRECTORY = -1
@@ -54,7 +58,7 @@ class StateFile(NamedTuple):
     @property
     def is_base(self) -> bool:
         """True when a load can begin with it."""
-        return self.kind in _BASES
+        return self.kind in BASES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,6 +191,10 @@ def _is_store(name: str) -> bool:
     return name not in _NOT_STORES and "." not in name
 
 
+_BY_VERSION = itemgetter(1, 0)
+"""Version, then name: a tuple's places, because there may be a hundred thousand files."""
+
+
 def _store(operator: int, partition: int, name: str, path: str, entries: Iterable[Entry]) -> Store:
     found = []
     names = []
@@ -202,7 +210,7 @@ def _store(operator: int, partition: int, name: str, path: str, entries: Iterabl
         partition_id=partition,
         name=name,
         path=path,
-        files=tuple(sorted(found, key=lambda file: (file.version, file.name))),
+        files=tuple(sorted(found, key=_BY_VERSION)),
         names=frozenset(names),
     )
 
@@ -237,7 +245,7 @@ def _missing(store: Store, version: int, number: int, *, has_base: bool) -> Brok
 
 
 def chain_by_lineage(
-    store: Store, version: int, unique_id: str, lineage: Iterable[LineageItem]
+    store: Store, version: int, unique_id: str, lineage: "Iterable[LineageItem]"
 ) -> Chain | Broken:
     """The files that Spark reads to load a version with format 2.
 
@@ -278,8 +286,8 @@ def unique_id_of(commit: CommitEntry, store: Store) -> str | None:
 
 def rebuildable(store: Store) -> frozenset[int]:
     """The versions that can be made, by file names alone; format 2's ids are not followed."""
-    bases = {f.version for f in store.files if f.kind in _BASES and f.size_bytes >= 0}
-    changes = {f.version for f in store.files if f.kind not in _BASES and f.size_bytes >= 0}
+    bases = {f.version for f in store.files if f.kind in BASES and f.size_bytes >= 0}
+    changes = {f.version for f in store.files if f.kind not in BASES and f.size_bytes >= 0}
     found = set()
     for version in sorted(bases | changes):
         before = version == 1 or version - 1 in found

@@ -156,6 +156,7 @@ def _source(logs: Logs, folder: str, names: dict[str, Entry]) -> Iterator[Findin
     )
     if (data is not None and _is_file_log(data)) or len(chain.needed) > 1:
         yield from _file_source(logs, folder, chain)
+        yield from _blocked(folder, names, after=chain.latest)
         return
     if data is not None and data.startswith(b"\0"):  # Kafka's; rate sources keep a plain text
         attempt(
@@ -193,6 +194,16 @@ def _file_source(logs: Logs, folder: str, chain: filelog.LogChain) -> Iterator[F
         yield finding(item.code, item.path, item.detail, effect=Effect.FAILS)
 
 
+def _blocked(folder: str, names: Iterable[str], *, after: int | None) -> Iterator[Finding]:
+    """Checksums of entries to come, over which the rename of the new entry stumbles."""
+    there = set(names)
+    for name in sorted(there):
+        owner = layout.sidecar_of(name) or ""
+        entry = filelog.log_batch(owner)
+        if entry is not None and owner not in there and entry[0] > (-1 if after is None else after):
+            yield finding("sidecar-blocks", f"{folder}/{name}", f"{owner} cannot be written")
+
+
 def look_at_sink(logs: Logs, sink: Files, *, newest_state: int) -> Iterator[Finding]:
     """The file sink's log against the commit log.
 
@@ -206,7 +217,9 @@ def look_at_sink(logs: Logs, sink: Files, *, newest_state: int) -> Iterator[Find
         FileNotFoundError: a file vanished since the listing.
     """
     folder = layout.SINK_LOG
-    chain = filelog.chain(listing(sink, folder))
+    names = listing(sink, folder)
+    chain = filelog.chain(names)
+    yield from _blocked(folder, names, after=chain.latest)
     planned = logs.start.planned if logs.start else -1
     committed = logs.committed[-1] if logs.committed else -1
     if chain.latest is None:

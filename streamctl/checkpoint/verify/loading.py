@@ -36,6 +36,9 @@ from streamctl.checkpoint.verify.findings import Finding, finding
 from streamctl.checkpoint.verify.kinds import Effect
 from streamctl.errors import Malformed, Unsupported
 
+_TABLE_LIMIT_BYTES = 1 << 20
+"""Without a sum beside it storage is remote more often than not, and tables are many."""
+
 _READERS = {"delta": read_delta, "snapshot": read_snapshot, "changelog": read_changelog}
 
 
@@ -174,8 +177,11 @@ class Loader:
             return Trouble(name=file.name, detail=error.message)
         return None
 
-    def _too_large(self, size_bytes: int) -> bool:
-        large = self._limit_bytes is not None and size_bytes > self._limit_bytes
+    def _too_large(self, size_bytes: int, *, limit_bytes: int | None = None) -> bool:
+        """Whether a file is passed over; a limit of its own counts only where there is one."""
+        if self._limit_bytes is None:
+            return False
+        large = size_bytes > min(self._limit_bytes, limit_bytes or self._limit_bytes)
         self.unread += large
         return large
 
@@ -237,15 +243,17 @@ class Loader:
         if there.size_bytes != item.size_bytes:
             sizes = f"{there.size_bytes} bytes instead of {item.size_bytes}"
             raise Malformed(f'"{path}" needs "{where}", which has {sizes}')
-        if self._too_large(item.size_bytes):
-            return
         place = layout.join(path.rpartition("/")[0], folder)
+        summed = layout.hadoop_sidecar(item.stored_name) in present
+        limit_bytes = None if summed or folder != layout.SSTS else _TABLE_LIMIT_BYTES
+        if self._too_large(item.size_bytes, limit_bytes=limit_bytes):
+            return
         self._hadoop(place, item.stored_name, present)
-        if folder == layout.SSTS and self._limit_bytes is None:
+        if folder == layout.SSTS and not summed:
             self._table(layout.join(place, item.stored_name), item.size_bytes)
 
     def _table(self, path: str, size_bytes: int) -> None:
-        """RocksDB reads most blocks only when a key in them is asked for: a start may succeed."""
+        """Where no sum lies beside it, the table's own: RocksDB stops at a block that differs."""
         if path in self._whole_tables:
             return
         with self._files.open(path) as stream:

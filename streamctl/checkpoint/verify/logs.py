@@ -319,13 +319,14 @@ def _moved(
         detail = f"source {start.source_id}: {now} after {was}"
         yield finding("offset-backwards", path, detail, effect=effect)
     effect = Effect.UNKNOWN if runs_again else Effect.WRONG
+    # Which of the two lacks the partition rightly cannot be told: only the newer one counts.
     for topic, partitions in (start.kafka or {}).items():
         for partition, offset in partitions.items():
             reached = (end.kafka or {}).get(topic, {}).get(partition)
             place = f"{topic}-{partition}"
             if reached is None:
                 detail = f"{place} is in the batch before and not in this one"
-                yield finding("offset-backwards", path, detail, effect=effect)
+                yield finding("offset-backwards", path, detail, effect=Effect.UNKNOWN)
             elif reached < offset:
                 detail = f"{place}: {reached} after {offset}"
                 yield finding("offset-backwards", path, detail, effect=effect)

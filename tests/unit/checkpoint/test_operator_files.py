@@ -2,9 +2,10 @@
 
 import pytest
 
+from streamctl.chaos import damage
 from streamctl.checkpoint.formats.types import check_struct
 from streamctl.errors import Malformed, Unsupported
-from tests import damage, judged
+from tests import judged
 
 
 def edited(path, old, new):

@@ -1,6 +1,7 @@
 """What `verify` does while a checkpoint changes under it, and what the judge cannot show."""
 
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -166,3 +167,27 @@ def test_a_large_file_is_counted_as_not_read_at_the_fast_level(place, monkeypatc
     checkpoint = Checkpoint.open(str(place))
     assert verify(checkpoint, sleep=lambda _: None).unread_files > 0
     assert verify(checkpoint, level=Level.DEEP, sleep=lambda _: None).unread_files == 0
+
+
+@pytest.mark.parametrize(
+    ("flavour", "folder"),
+    [
+        ("hdfs-deduplication-files", "{}/sources/0"),
+        ("hdfs-aggregation", "{}-out/_spark_metadata"),
+    ],
+)
+@pytest.mark.parametrize(("ahead", "blocks"), [(1, True), (0, False)])
+def test_a_checksum_where_the_next_entry_goes_blocks_it(tmp_path, flavour, folder, ahead, blocks):
+    """Real Spark said so of a file source: "Multiple streaming queries are concurrently using"."""
+    for name in (flavour, f"{flavour}-out"):
+        if golden("4.2.0", name).is_dir():
+            shutil.copytree(golden("4.2.0", name), tmp_path / name)
+    place = Path(folder.format(tmp_path / flavour))
+    newest = max(int(p.name.split(".")[0]) for p in place.iterdir() if p.name[0] != ".")
+    (place / f".{newest + ahead}.crc").write_bytes(b"crc\0\0\0\2\0")
+    report = verify(
+        Checkpoint.open(str(tmp_path / flavour)),
+        sink=str(place.parent) if "-out" in folder else "",
+        sleep=lambda _: None,
+    )
+    assert ("sidecar-blocks" in codes(report)) is blocks

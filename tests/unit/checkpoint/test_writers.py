@@ -5,10 +5,11 @@ import shutil
 
 import pytest
 
+from streamctl.chaos import damage
 from streamctl.checkpoint.tree import layout
 from streamctl.checkpoint.verify.verify import Level
 from streamctl.reports import Verdict
-from tests import damage, judged
+from tests import judged
 
 
 def deep(flavour, apply):

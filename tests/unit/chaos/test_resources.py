@@ -1,0 +1,42 @@
+"""Only a disk of our own is ever filled."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from streamctl.chaos.verbs import resources
+from streamctl.errors import NotFound, Refused, Unsupported
+
+
+def test_the_machine_s_own_disk_is_never_filled(tmp_path):
+    (tmp_path / "data").mkdir()
+    with pytest.raises(Refused, match="only a small disk of ours"):
+        resources.fill_disk(SimpleNamespace(project=tmp_path))
+    resources.free_disk(SimpleNamespace(project=tmp_path))  # twice is once
+    resources.remove_disk(SimpleNamespace(project=tmp_path))
+    assert list((tmp_path / "data").iterdir()) == []
+
+
+def test_a_small_disk_comes_is_filled_and_goes(tmp_path):
+    subject = SimpleNamespace(project=tmp_path)
+    try:
+        resources.small_disk(subject, megabytes=4)
+    except Unsupported:
+        pytest.skip("mounting is not allowed here")
+    try:
+        assert resources.fill_disk(subject, leave_kilobytes=100) > 3 << 20
+        (tmp_path / "data" / "small").write_bytes(bytes(50_000))
+        with pytest.raises(OSError, match="No space"):
+            (tmp_path / "data" / "large").write_bytes(bytes(1 << 20))
+        resources.free_disk(subject)
+        (tmp_path / "data" / "large").write_bytes(bytes(1 << 20))
+    finally:
+        resources.remove_disk(subject)
+    assert not (tmp_path / "data").is_mount()
+
+
+def test_a_limit_needs_a_name_that_is_known_and_a_driver():
+    with pytest.raises(Unsupported, match='no limit "time"'):
+        resources.limit(SimpleNamespace(), what="time")
+    with pytest.raises(NotFound, match="no driver"):
+        resources.limit(SimpleNamespace(driver_processes=list), what="files")
