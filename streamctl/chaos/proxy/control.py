@@ -7,6 +7,7 @@ answer is its traffic. Its note (`proxy.json`) leads later commands to it.
 import asyncio
 import json
 import os
+import shutil
 import signal
 import socket
 import sys
@@ -138,7 +139,7 @@ class ChildProxy:
     def end(self) -> None:
         """End the process, if it still runs."""
         process.end(self.note.pid, self.note.process_started, patience_seconds=2)
-        Path(self.note.control).unlink(missing_ok=True)
+        shutil.rmtree(Path(self.note.control).parent, ignore_errors=True)  # made for the socket
 
     def _ask(self, what: dict[str, Any]) -> Traffic:
         try:

@@ -4,6 +4,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -207,6 +208,7 @@ def test_a_child_is_told_from_outside_and_ends(echo, tmp_path):
     finally:
         child.end()
     assert not process.is_running(child.note.pid, child.note.process_started)
+    assert not Path(child.note.control).parent.exists()
     with pytest.raises(NotFound, match="does not answer"):
         child.traffic()
 
