@@ -86,7 +86,7 @@ def test_letters_are_judged_replayed_once_through_kills_and_purged(project, brok
     assert report.exit_code == 0, report.stderr
     expected = [number for number in range(LETTERS) if number % 4]
     assert arrived(broker, topic) == dict.fromkeys(expected, 1)
-    assert 0 < report.data["sent_records"] < len(expected) - 5000
+    assert 0 < report.data["sent_records"] < len(expected)
     assert project.json(*command).data["sent_records"] == 0
 
     assert project("dlq", "purge", "--older-than", "0s").exit_code == ExitCode.REFUSED
