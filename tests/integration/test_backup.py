@@ -40,7 +40,7 @@ def test_a_running_job_is_backed_up_and_goes_on_from_there(project, tmp_path):
         *("--event-rate", "5", "--start-time", "2026-03-01T12:00:00"),
     )
     assert sent.exit_code == 0, sent.stderr
-    assert project("start", *SLOW, "--set", "backup.every_minutes=0.05").exit_code == 0
+    assert project("start", *SLOW, "--set", "backup.every_minutes=0.2").exit_code == 0
     windows = project.checkpoints()["windows"]
     backups = []
     for batch in (3, 4, 5, 6):
