@@ -11,6 +11,11 @@ from tests.harness import Project, until
 pytestmark = pytest.mark.integration
 RECORDS = 6000
 SLOW = ("--set", "kafka.max_offsets_per_trigger=300")
+SCHEDULED = (
+    *("--set", "backup.every_minutes=0.2"),
+    *(f"--set=backup.keep_{rule}=0" for rule in ("last", "hourly", "daily", "weekly")),
+)
+"""Without a policy nothing is pruned, which would keep others out of the repository."""
 
 
 def drained(project: Project) -> bool:
@@ -40,7 +45,7 @@ def test_a_running_job_is_backed_up_and_goes_on_from_there(project, tmp_path):
         *("--event-rate", "5", "--start-time", "2026-03-01T12:00:00"),
     )
     assert sent.exit_code == 0, sent.stderr
-    assert project("start", *SLOW, "--set", "backup.every_minutes=0.2").exit_code == 0
+    assert project("start", *SLOW, *SCHEDULED).exit_code == 0
     windows = project.checkpoints()["windows"]
     backups = []
     for batch in (3, 4, 5, 6):
