@@ -71,5 +71,5 @@ class Broken(Counting):
     """The same plan, which fails on every real record."""
 
     def checked(self, timed):
-        nobody = F.coalesce(F.col("device_id") == "nobody", F.lit(value=True))
+        nobody = F.coalesce(F.col("device_id") == "nobody", F.lit(True))
         return timed.where(F.assert_true(nobody).isNull())
