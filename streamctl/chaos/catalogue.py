@@ -10,6 +10,7 @@ from typing import Any
 from streamctl.chaos import damage
 from streamctl.chaos.experiment import Activity, Experiment, Role, Verb
 from streamctl.chaos.verbs.checkpoint import FLAVOUR
+from streamctl.errors import ExitCode
 
 BEHIND_RECORDS = 3000
 """How far a steady job may be behind: some batches of the feed."""
@@ -87,6 +88,25 @@ def _kafka() -> Iterator[Experiment]:
     yield made(
         "kafka-restarted", "The broker is restarted", action("kafka.restart"), expects=_MAY_PASS
     )
+    yield made(
+        "kafka-moved", "The broker is stopped and comes back at the second address of the list",
+        action("kafka.move"), before=(action("kafka.two_addresses"),), expects=_MAY_PASS,
+    )  # fmt: skip
+    anew = (
+        action("kafka.make_topic"), action("data.resume"),
+        probe("job.refuses_to_start", int(ExitCode.TOPIC_MADE_ANEW)),
+        action("checkpoint.begin_anew"), action("job.start"),
+    )  # fmt: skip
+    yield made(
+        "topic-deleted", "The topic is deleted under the running job, and made again",
+        action("data.pause"), action("kafka.delete_topic"), action("job.await_end", seconds=120),
+        *anew,
+    )  # fmt: skip
+    yield made(
+        "topic-made-anew", "The topic is made anew while the job is stopped",
+        action("data.pause"), action("job.stop"), action("kafka.delete_topic"), *anew,
+        expects=_MAY_PASS,
+    )  # fmt: skip
     yield made(
         "partitions-added", "The topic gets more partitions, and records in them",
         action("kafka.add_partitions", total=4, after=2), action("data.burst", records=4000),
@@ -178,6 +198,16 @@ def _process() -> Iterator[Experiment]:
             action("job.kill_at", phase=phase),
         )  # fmt: skip
     yield made(
+        "executor-killed", "One of two executors is killed", action("job.kill_executor"),
+        expects=_MAY_PASS,
+        job={"spark.master": "local-cluster[2,1,768]", "spark.executor_memory": "640m"},
+    )  # fmt: skip
+    yield made(
+        "python-worker-killed", "A Python worker of Spark's is killed",
+        action("job.kill_python_worker"), expects=_MAY_PASS,
+        job={"job.entry": "jobs.python_telemetry:PythonTelemetryJob"},
+    )  # fmt: skip
+    yield made(
         "driver-terminated", "The driver is told to end behind the supervisor's back",
         action("job.terminate"), action("job.await_end"), action("job.start"),
         expects=_MAY_PASS,
@@ -229,6 +259,11 @@ def _resources() -> Iterator[Experiment]:
     yield made(
         "disk-full", "The disk of checkpoint and output is full for a while",
         action("disk.fill", after=10), action("disk.free"), tags=("quick",), **disk,
+    )  # fmt: skip
+    yield made(
+        "disk-slow", "The disk of checkpoint and output does 60 writes a second for a while",
+        action("disk.slow", per_second=60, after=20), action("disk.fast"),
+        before=(action("disk.device"),), expects=_MAY_PASS,
     )  # fmt: skip
     yield made(
         "disk-nearly-full", "The disk comes below the floor: the job stops in order",

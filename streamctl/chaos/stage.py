@@ -6,6 +6,7 @@ killed run left.
 
 import shutil
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
@@ -35,13 +36,14 @@ class Stage:
         self.directory = directory
         self._on_event = on_event
         self._behind = Behind(port=0, proxy_port=0)
+        self._ports = [0, 0]
 
     def __enter__(self) -> Self:
-        self._behind = Behind(port=sandbox.free_port(), proxy_port=sandbox.free_port())
+        port, *self._ports = (sandbox.free_port() for _ in range(3))
+        self._behind = Behind(port=port, proxy_port=self._ports[0])
         try:
             self.start_broker()
-            to = (HOST, self._behind.port)
-            self.proxy = start_child(self._proxy, to, port=self._behind.proxy_port)
+            self._start_proxy()
         except BaseException:
             self.close()
             raise
@@ -63,6 +65,24 @@ class Stage:
     def servers(self) -> str:
         """Where the job finds Kafka: through the proxy."""
         return f"{HOST}:{self._behind.proxy_port}"
+
+    @property
+    def addresses(self) -> list[str]:
+        """Where the job finds Kafka, and where after the next move."""
+        return [f"{HOST}:{port}" for port in self._ports]
+
+    def move(self) -> None:
+        """Let the broker come back at its other address; nobody listens at the old one."""
+        sandbox.down(directory=self.kafka)
+        self.proxy.end()
+        self._ports.reverse()
+        self._behind = replace(self._behind, proxy_port=self._ports[0])
+        self._start_proxy()
+        self.start_broker()
+
+    def _start_proxy(self) -> None:
+        to = (HOST, self._behind.port)
+        self.proxy = start_child(self._proxy, to, port=self._behind.proxy_port)
 
     def start_broker(self) -> None:
         """Bring the broker up, unless it runs."""

@@ -9,7 +9,9 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,8 @@ from typing import Any
 import psutil
 
 import streamctl
-from streamctl.chaos.account import Place, Planned, planned_batches
+from streamctl.chaos.account import Place, Planned, Sent, planned_batches
+from streamctl.chaos.evidence import Found, Must
 from streamctl.chaos.feed import Feed
 from streamctl.chaos.stage import Stage
 from streamctl.checkpoint.location import generations
@@ -51,6 +54,13 @@ _JOB: dict[str, Any] = {
 class Subject:
     """One job, its topic and what is sent to it.
 
+    Attributes:
+        gone: query -> records that Kafka deleted before it had read them.
+        history: the committed batches, kept when another checkpoint comes to their place.
+        sent, chapters, letters_from: of topics and generations before, see `chapters.py`.
+        crashed: whether a process was ended by force.
+        background: threads of faults that go on.
+
     Args:
         directory: for its project and the evidence; new.
         stage: the broker and the proxy.
@@ -65,6 +75,9 @@ class Subject:
         self.topic = f"telemetry-{directory.name}"
         self.gone: dict[str, set[Place]] = {query: set() for query in QUERIES}
         self.history: dict[int, Planned] = {}
+        self.sent: dict[Place, Sent] | None = None
+        self.chapters: list[tuple[Must, Found]] = []
+        self.letters_from: dict[int, int] = {}
         self.crashed = False
         self.background: list[threading.Thread] = []
         self.broker = stage.broker()
@@ -80,8 +93,12 @@ class Subject:
         """Make the topic and the project."""
         self.broker.create_topic(self.topic, partitions=2)
         self.project.mkdir(parents=True, exist_ok=True)
-        settings = self.settings | {"kafka.bootstrap_servers": self.stage.servers}
-        (self.project / "streamctl.toml").write_text(_toml(settings), "utf-8")
+        self.set("kafka.bootstrap_servers", self.stage.servers)
+
+    def set(self, key: str, value: Any) -> None:
+        """Change a setting of the project; a job that runs keeps the old one."""
+        self.settings[key] = value
+        (self.project / "streamctl.toml").write_text(_toml(self.settings), "utf-8")
 
     def streamctl(self, *arguments: str, timeout: float = _COMMAND_SECONDS) -> "Answer":
         """Run a command in the project, as an operator would.
@@ -150,6 +167,17 @@ class Subject:
         """Next offset to read by partition, after the last committed batch."""
         committed = self.checkpoint(query).position().committed
         return dict((committed[0].kafka or {}).get(self.topic, {})) if committed else {}
+
+    def drain(self, seconds: float) -> bool:
+        """Wait until both queries have committed what the topic holds; whether they have."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            with suppress(StreamctlError):
+                ends = {p: high for p, (_, high) in self.broker.watermarks(self.topic).items()}
+                if all(self.position(query) == ends for query in QUERIES):
+                    return True
+            time.sleep(0.5)
+        return False
 
     def true_lag(self) -> int:
         """Log ends minus the position.

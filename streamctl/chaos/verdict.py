@@ -186,10 +186,10 @@ def _stop_proven(evidence: Evidence) -> Invariant:
 def _in_order(evidence: Evidence) -> Invariant:
     """A batch id is finished once, save that a crash may run the last one again."""
     name = "batches in order"
-    seen: Counter[int] = Counter(batch.batch_id for batch in evidence.batches)
+    seen = Counter((batch.generation, batch.batch_id) for batch in evidence.batches)
     if not seen:
         return _unknown(name, "no batch was reported")
-    twice = [number for number, times in seen.items() if times > 1]
+    twice = [number for (_, number), times in seen.items() if times > 1]
     detail = f"finished twice: {twice[:3]}" if twice else f"{len(seen)} batches, each once"
     return _found(name, detail, wrong=bool(twice) and not evidence.crashed)
 
@@ -205,8 +205,15 @@ def _losses_told(evidence: Evidence) -> Invariant:
     return _found("losses are told", detail, wrong=any(untold.values()))
 
 
+def _answers(evidence: Evidence) -> Invariant:
+    """Probes within the method have a tolerance too."""
+    detail = "; ".join(evidence.unmet) or "as they should be"
+    return _found("answers meanwhile", detail, wrong=bool(evidence.unmet))
+
+
 _CHECKS = (
     _steady,
+    _answers,
     _honest,
     _lag_is_true,
     _restarts_told,

@@ -152,4 +152,5 @@ def _batch(line: dict[str, Any], at: float) -> Batch:
         batch_id=line["batch_id"],
         records=line["input_rows"],
         attempt=line["attempt"],
+        generation=line.get("generation") or "",
     )

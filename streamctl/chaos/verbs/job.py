@@ -4,6 +4,8 @@ import os
 import signal
 from concurrent.futures import ThreadPoolExecutor
 
+import psutil
+
 from streamctl.chaos.subject import Subject
 from streamctl.chaos.verbs.phases import kill_at
 from streamctl.chaos.verbs.verb import action, probe
@@ -11,6 +13,10 @@ from streamctl.chaos.verbs.wait import await_commit, await_end, until
 from streamctl.errors import DeadlinePassed, NotFound
 from streamctl.job.launcher import kill as kill_process
 from streamctl.observe.status import is_supervised, read_status
+
+_EXECUTOR, _PYTHON_WORKER = "CoarseGrainedExecutorBackend", "pyspark.daemon"
+"""Spark's own words in the command lines of both."""
+_LOOK_SECONDS = 20.0
 
 
 def status(subject: Subject) -> str:
@@ -60,6 +66,43 @@ def kill(subject: Subject) -> None:
     """End the driver and its JVM with SIGKILL."""
     subject.crashed = True
     _signal(subject, signal.SIGKILL)
+
+
+def kill_executor(subject: Subject) -> int:
+    """End one executor with SIGKILL; its process id. With a local master there is none."""
+    return _kill_one(subject, _EXECUTOR, "no executor runs; a local-cluster master has some")
+
+
+def kill_python_worker(subject: Subject) -> int:
+    """End one of Spark's Python workers with SIGKILL; only jobs with Python functions have them."""
+    return _kill_one(subject, _PYTHON_WORKER, "no Python worker runs")
+
+
+def _kill_one(subject: Subject, words: str, none: str) -> int:
+    """End the youngest process of the driver's session that has these words in its command line.
+
+    Raises:
+        NotFound: there is none within some seconds.
+    """
+    found: list[int] = []
+
+    def look() -> bool:
+        found[:] = [pid for pid in subject.driver_processes() if words in _command_line(pid)]
+        return bool(found)
+
+    try:
+        until(look, seconds=_LOOK_SECONDS, what=none)
+    except DeadlinePassed:
+        raise NotFound(none) from None
+    kill_process(found[-1])
+    return found[-1]
+
+
+def _command_line(pid: int) -> str:
+    try:
+        return " ".join(psutil.Process(pid).cmdline())
+    except psutil.Error:
+        return ""
 
 
 def terminate(subject: Subject) -> None:
@@ -113,6 +156,8 @@ VERBS = {
     "job.start_twice": action(start_twice, undo="job.start"),
     "job.kill": action(kill),
     "job.kill_at": action(kill_at),
+    "job.kill_executor": action(kill_executor),
+    "job.kill_python_worker": action(kill_python_worker),
     "job.terminate": action(terminate),
     "job.pause": action(pause, undo="job.resume"),
     "job.resume": action(resume),
