@@ -14,12 +14,14 @@ import random
 import shutil
 import subprocess
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 from streamctl.chaos.evidence import Evidence, read_evidence
 from streamctl.chaos.experiment import Experiment
+from streamctl.chaos.object_store import ObjectStore
 from streamctl.chaos.stage import Stage
 from streamctl.chaos.subject import end_processes
 from streamctl.chaos.trial import run_trial
@@ -199,7 +201,9 @@ def cleanup(base: Path, *, on_event: OnEvent = ignore) -> Cleaned:
 
 
 def _end_trial(project: Path) -> bool:
-    """End the job's processes and unmount its disk; whether there was anything."""
+    """End the job's processes and its store, unmount its disk; whether there was anything."""
+    with suppress(NotFound):
+        ObjectStore(project / "store").end()
     mounted = (project / "data").is_mount()
     if mounted:
         command = ["umount", "--lazy", str(project / "data")]

@@ -248,6 +248,21 @@ _OFTEN = {
 }  # fmt: skip
 
 
+def _writes() -> Iterator[Experiment]:
+    """Single writes of the running job fail; what fails once is tried again by the supervisor."""
+    cases = {
+        "commits-fail": ("no batch can be committed", "create", ".*/commits/[0-9]+"),
+        "offsets-torn": ("the plan of a batch stays half written", "close", ".*/offsets/[0-9]+"),
+        "state-fails": ("no state can be written", "create", ".*/state/.*"),
+    }
+    for name, (what, when, paths) in cases.items():
+        yield _made(
+            f"writes-{name}", f"Writes of the running job fail: {what}", "checkpoint",
+            action("writes.fail", paths=paths, when=when, after=10), action("writes.heal"),
+            before=(action("writes.hook"),), expects=_RESTARTED,
+        )  # fmt: skip
+
+
 def _resources() -> Iterator[Experiment]:
     def made(name: str, title: str, *method: Activity, **more: Any) -> Experiment:
         return _made(name, title, "resources", *method, **({"expects": _RESTARTED} | more))
@@ -287,9 +302,42 @@ def _resources() -> Iterator[Experiment]:
     )  # fmt: skip
 
 
+def _storage() -> Iterator[Experiment]:
+    """The backups' object store is in trouble: they come late or not, and none is half."""
+
+    def made(name: str, title: str, trouble: Activity, taken: object) -> Experiment:
+        return _made(
+            name, title, "storage", trouble, probe("backup.take", taken), action("store.clear"),
+            probe("backup.take", 0), probe("backup.verify", 0),
+            before=(action("store.start"),), expects=_MAY_PASS, tags=("more",),
+        )  # fmt: skip
+
+    late, told = 0, [0, int(ExitCode.FAILED)]
+    yield made(
+        "store-errors", "The object store of the backups answers every third request with 500",
+        action("store.errors", status=500, share=0.33), told,
+    )  # fmt: skip
+    yield made(
+        "store-throttles", "The object store of the backups answers half of all requests SlowDown",
+        action("store.errors", status=503, share=0.5), told,
+    )  # fmt: skip
+    yield made(
+        "store-slow", "The object store of the backups is slow and its line narrow",
+        action("store.fault", latency_ms=200, jitter_ms=100, bandwidth_bytes_per_second=200_000),
+        late,
+    )  # fmt: skip
+    yield made(
+        "store-down", "The object store of the backups resets every connection",
+        action("store.fault", kind="reset"), int(ExitCode.FAILED),
+    )  # fmt: skip
+
+
 def catalogue() -> dict[str, Experiment]:
     """Every experiment that ships, by name."""
-    groups = (_kafka(), _network(), _data(), _process(), _checkpoint(), _resources())
+    groups = (
+        _kafka(), _network(), _data(), _process(), _checkpoint(), _writes(), _resources(),
+        _storage(),
+    )  # fmt: skip
     return {experiment.name: experiment for group in groups for experiment in group}
 
 

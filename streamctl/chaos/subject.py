@@ -59,6 +59,7 @@ class Subject:
         history: the committed batches, kept when another checkpoint comes to their place.
         sent, chapters, letters_from: of topics and generations before, see `chapters.py`.
         crashed: whether a process was ended by force.
+        environ: variables of its commands, over those of this process.
         background: threads of faults that go on.
 
     Args:
@@ -79,6 +80,7 @@ class Subject:
         self.chapters: list[tuple[Must, Found]] = []
         self.letters_from: dict[int, int] = {}
         self.crashed = False
+        self.environ: dict[str, str] = {}
         self.background: list[threading.Thread] = []
         self.broker = stage.broker()
         self.feed = Feed(self.broker, self.topic, ledgers=directory / "ledgers", seed=seed)
@@ -110,6 +112,7 @@ class Subject:
         environ = {k: v for k, v in os.environ.items() if not k.startswith(("STREAMCTL_", "KAFKA"))}
         environ |= {k: v for k, v in os.environ.items() if k == "STREAMCTL_CACHE"}
         environ["PYTHONPATH"] = os.pathsep.join(filter(None, (home, environ.get("PYTHONPATH"))))
+        environ |= self.environ
         command = [sys.executable, "-m", "streamctl", *arguments, "-o", "json"]
         try:
             done = subprocess.run(

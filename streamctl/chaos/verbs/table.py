@@ -5,7 +5,7 @@ from typing import Any
 from streamctl.chaos import providers
 from streamctl.chaos.experiment import Activity, Http, Process
 from streamctl.chaos.subject import Subject
-from streamctl.chaos.verbs import checkpoint, data, job, kafka, network, resources
+from streamctl.chaos.verbs import checkpoint, data, job, kafka, network, resources, store, writes
 from streamctl.chaos.verbs.verb import Definition
 from streamctl.errors import Malformed, NotFound
 
@@ -16,6 +16,8 @@ VERBS: dict[str, Definition] = {
     **job.VERBS,
     **checkpoint.VERBS,
     **resources.VERBS,
+    **store.VERBS,
+    **writes.VERBS,
 }
 
 
