@@ -22,8 +22,8 @@ from pathlib import Path
 from streamctl.chaos.evidence import Evidence, read_evidence
 from streamctl.chaos.experiment import Experiment
 from streamctl.chaos.object_store import ObjectStore
+from streamctl.chaos.operated import end_processes
 from streamctl.chaos.stage import Stage
-from streamctl.chaos.subject import end_processes
 from streamctl.chaos.trial import run_trial
 from streamctl.chaos.verdict import Judgement, judge
 from streamctl.errors import ExitCode, NotFound, StreamctlError
@@ -76,6 +76,7 @@ def run_campaign(
     base: Path,
     seed: int,
     repeat: int = 1,
+    toxiproxy: str = "",
     on_event: OnEvent = ignore,
 ) -> Campaign:
     """Bring a stage up, run each experiment on a job of its own, and take the stage down.
@@ -85,6 +86,7 @@ def run_campaign(
         base: of all campaigns, usually `.streamctl/chaos`.
         seed: of order and records.
         repeat: how often.
+        toxiproxy: address of its API, to use it instead of our proxy; empty for ours.
         on_event: hears of each step.
 
     Raises:
@@ -95,7 +97,7 @@ def run_campaign(
     judgements: list[Judgement] = []
     not_run: list[NotRun] = []
     plan = _plan(experiments, seed=seed, repeat=repeat)
-    with Stage(directory, on_event=on_event) as stage:
+    with Stage(directory, toxiproxy=toxiproxy, on_event=on_event) as stage:
         for number, experiment in enumerate(plan, start=1):
             on_event(Event(message=experiment.title, done=number - 1, total=len(plan)))
             place = directory / f"{number:03d}-{experiment.name}"
@@ -104,12 +106,24 @@ def run_campaign(
                     stage, experiment, directory=place, seed=seed + number, on_event=on_event
                 )
             except StreamctlError as error:
-                not_run.append(_not_run(experiment, error))
+                not_run.append(not_run_for(experiment, error))
                 continue
             judgements.append(found)
             on_event(Event(message=f"{experiment.name}: {found.verdict}"))
             if found.verdict is Verdict.OK:  # else its data are evidence
                 shutil.rmtree(place / "project" / "data", ignore_errors=True)
+    return conclude(directory, began=began, seed=seed, judgements=judgements, not_run=not_run)
+
+
+def conclude(
+    directory: Path,
+    *,
+    began: datetime,
+    seed: int,
+    judgements: list[Judgement],
+    not_run: list[NotRun],
+) -> Campaign:
+    """Sum up a campaign, and write it down with its evidence."""
     verdicts = [found.verdict for found in judgements] + [Verdict.UNKNOWN for _ in not_run]
     campaign = Campaign(
         id=directory.name,
@@ -135,7 +149,8 @@ def _plan(experiments: Sequence[Experiment], *, seed: int, repeat: int) -> list[
     return plan
 
 
-def _not_run(experiment: Experiment, error: StreamctlError) -> NotRun:
+def not_run_for(experiment: Experiment, error: StreamctlError) -> NotRun:
+    """Why an experiment could not be tried."""
     return NotRun(
         experiment=experiment.name,
         reason=error.message,

@@ -134,6 +134,19 @@ class End:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Audited:
+    """What `streamctl audit` says of the records of a job that is not the experiment's own.
+
+    Attributes:
+        verdict: ok, problem or unknown.
+        detail: one line.
+    """
+
+    verdict: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
     """One experiment.
 
@@ -146,6 +159,7 @@ class Evidence:
         unmet: probes of the method whose answer was out of tolerance, one line each.
         signs: who else noticed, and when, in seconds since 1970: `verify` found damage.
         must, found, end: None where it could not be told; `unknown` says why.
+        audited: of a job that is not the experiment's own, instead of must, found and end.
     """
 
     experiment: str
@@ -167,11 +181,12 @@ class Evidence:
     must: Must | None = None
     found: Found | None = None
     end: End | None = None
+    audited: Audited | None = None
     unknown: str = ""
 
 
 _LISTS = {"samples": Sample, "batches": Batch, "letters": Letters}
-_ONE = {"must": Must, "found": Found, "end": End}
+_ONE = {"must": Must, "found": Found, "end": End, "audited": Audited}
 
 
 def write_evidence(path: Path, evidence: Evidence) -> None:
@@ -201,7 +216,7 @@ def evidence_of(values: dict[str, Any]) -> Evidence:
     for name, kind in _LISTS.items():
         built[name] = [kind(**each) for each in values[name]]
     for name, one in _ONE.items():
-        built[name] = None if values[name] is None else one(**_tuples(values[name]))
+        built[name] = one(**_tuples(values[name])) if values.get(name) else None
     return Evidence(**built)
 
 

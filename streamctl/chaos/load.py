@@ -255,7 +255,7 @@ def _step(subject: Subject, watch: Watch, flow: Flow, *, seconds: float) -> Step
         latency_p95_seconds=percentile(waits, 95),
         processor_share=round((used_then - used) / (ended - began) / (psutil.cpu_count() or 1), 3),
         memory_bytes=sum(process.memory_info().rss for process in _processes(subject)),
-        checkpoint_bytes=_size(subject.checkpoint_location),
+        checkpoint_bytes=_size(subject.places["checkpoint"]),
     )
 
 

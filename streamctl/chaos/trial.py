@@ -14,6 +14,7 @@ from streamctl.chaos.evidence import End, Evidence, write_evidence
 from streamctl.chaos.experiment import Experiment
 from streamctl.chaos.feed import Flow
 from streamctl.chaos.journal import Journal
+from streamctl.chaos.operated import Operated
 from streamctl.chaos.run import Means, run_experiment, run_step, undo
 from streamctl.chaos.stage import Stage
 from streamctl.chaos.subject import WINDOWS, Subject
@@ -51,7 +52,7 @@ def run_trial(
         StreamctlError: the job could not be started or prepared; nothing was tried.
     """
     subject = Subject(directory, stage, job=experiment.job, seed=seed)
-    setting_up = _means(subject, directory / "before.jsonl", on_event=on_event)
+    setting_up = means_for(subject, directory / "before.jsonl", on_event=on_event)
     try:
         subject.prepare()
         for activity in experiment.before:
@@ -68,7 +69,7 @@ def run_trial(
     return judgement
 
 
-def _means(subject: Subject, effects: Path, *, on_event: OnEvent) -> Means:
+def means_for(subject: Operated, effects: Path, *, on_event: OnEvent) -> Means:
     """The engine's hands: our verbs, done to this subject, by the real clock."""
     return Means(
         perform=partial(table.perform, subject),
@@ -95,7 +96,7 @@ def _observe(subject: Subject, experiment: Experiment, *, on_event: OnEvent) -> 
     watch.start()
     try:
         time.sleep(_SETTLE_SECONDS)
-        means = _means(subject, subject.directory / "effects.jsonl", on_event=on_event)
+        means = means_for(subject, subject.directory / "effects.jsonl", on_event=on_event)
         journal = run_experiment(experiment, means)
         subject.feed.stop()
         on_event(Event(message=f"{experiment.name}: the rest is read, then all is accounted for"))
@@ -120,7 +121,7 @@ def _observe(subject: Subject, experiment: Experiment, *, on_event: OnEvent) -> 
         signs=_signs(journal),
         deleted={query: len(places) for query, places in subject.gone.items()},
         told_deleted=_told_deleted(subject),
-        unmet=_unmet(journal),
+        unmet=unmet(journal),
         unknown="" if drained else "the job did not read the rest in time",
     )
     try:
@@ -141,7 +142,7 @@ def _signs(journal: Journal) -> dict[str, float]:
     return {"verify": found[0]} if found else {}
 
 
-def _unmet(journal: Journal) -> list[str]:
+def unmet(journal: Journal) -> list[str]:
     """Probes of the method that were answered otherwise than they had to be."""
     return [f"{s.name}: {s.output}" for s in journal.method if s.within is False]
 

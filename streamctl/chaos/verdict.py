@@ -87,9 +87,10 @@ def judge(evidence: Evidence) -> Judgement:
     told = {name: seconds for name, seconds in noticed.items() if name in wanted}
     first = min(told.items(), key=lambda each: each[1]) if told else ("", None)
     commit, caught_up = first_commit(evidence), caught_up_after(evidence)
-    invariants = [check(evidence) for check in _CHECKS]
+    checks = _CHECKS if evidence.audited is None else _CHECKS_OF_A_TARGET
+    invariants = [check(evidence) for check in checks]
     invariants += [_detected(evidence, noticed), _recovered(evidence, commit, caught_up)]
-    invariants += list(_accounted(evidence))
+    invariants += list(_accounted(evidence) if evidence.audited is None else _audited(evidence))
     return Judgement(
         experiment=evidence.experiment,
         title=evidence.title,
@@ -221,6 +222,16 @@ _CHECKS = (
     _in_order,
     _losses_told,
 )
+
+
+_CHECKS_OF_A_TARGET = (_steady, _answers, _honest, _in_order)
+"""It is not stopped, and its lag is known by nothing but `lag`."""
+
+
+def _audited(evidence: Evidence) -> Iterator[Invariant]:
+    if evidence.audited is not None:
+        verdict, detail = Verdict(evidence.audited.verdict), evidence.audited.detail
+        yield Invariant(name="records are accounted for", verdict=verdict, detail=detail)
 
 
 def _detected(evidence: Evidence, noticed: dict[str, float]) -> Invariant:

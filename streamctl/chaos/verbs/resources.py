@@ -10,6 +10,7 @@ from typing import Any
 
 import psutil
 
+from streamctl.chaos.operated import Operated
 from streamctl.chaos.subject import Subject
 from streamctl.chaos.verbs.verb import action
 from streamctl.errors import NotFound, Refused, Unsupported
@@ -119,7 +120,7 @@ def free_disk(subject: Subject, **_more: Any) -> None:
     (subject.project / "data" / _FILLER).unlink(missing_ok=True)
 
 
-def limit(subject: Subject, what: str, more: int = 0) -> dict[str, int]:
+def limit(subject: Operated, what: str, more: int = 0) -> dict[str, int]:
     """Allow the driver's JVM so many files, or bytes of memory, more than it has now."""
     if what not in _LIMITS:
         raise Unsupported(f'no limit "{what}"', hint=f"There are: {', '.join(_LIMITS)}.")
@@ -133,7 +134,7 @@ def limit(subject: Subject, what: str, more: int = 0) -> dict[str, int]:
     return found
 
 
-def free_limit(subject: Subject, what: str, **_more: Any) -> None:
+def free_limit(subject: Operated, what: str, **_more: Any) -> None:
     """Lift the limit, if that driver still lives."""
     with suppress(NotFound, psutil.Error):
         for process in _jvm(subject):
@@ -141,7 +142,7 @@ def free_limit(subject: Subject, what: str, **_more: Any) -> None:
             process.rlimit(_LIMITS[what], (most, most))
 
 
-def burn(subject: Subject, seconds: float = 15.0, processes: int = 4) -> None:
+def burn(subject: Operated, seconds: float = 15.0, processes: int = 4) -> None:
     """Keep the processors busy with other work; it ends by itself."""
     del subject
     code = f"import time\nend = time.time() + {seconds}\nwhile time.time() < end: pass"
@@ -150,7 +151,7 @@ def burn(subject: Subject, seconds: float = 15.0, processes: int = 4) -> None:
         worker.wait()
 
 
-def _jvm(subject: Subject) -> list[psutil.Process]:
+def _jvm(subject: Operated) -> list[psutil.Process]:
     processes = [psutil.Process(pid) for pid in subject.driver_processes()]
     found = [process for process in processes if Path(process.exe()).name == "java"]
     if not found:
@@ -173,7 +174,7 @@ VERBS = {
     "disk.fast": action(free_slow_disk),
     "disk.fill": action(fill_disk, undo="disk.free"),
     "disk.free": action(free_disk),
-    "limit.set": action(limit, undo="limit.free"),
-    "limit.free": action(free_limit),
-    "cpu.burn": action(burn),
+    "limit.set": action(limit, undo="limit.free", on_target=True),
+    "limit.free": action(free_limit, on_target=True),
+    "cpu.burn": action(burn, on_target=True),
 }

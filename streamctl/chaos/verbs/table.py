@@ -4,7 +4,7 @@ from typing import Any
 
 from streamctl.chaos import providers
 from streamctl.chaos.experiment import Activity, Http, Process
-from streamctl.chaos.subject import Subject
+from streamctl.chaos.operated import Operated
 from streamctl.chaos.verbs import checkpoint, data, job, kafka, network, resources, store, writes
 from streamctl.chaos.verbs.verb import Definition
 from streamctl.errors import Malformed, NotFound
@@ -21,7 +21,7 @@ VERBS: dict[str, Definition] = {
 }
 
 
-def perform(subject: Subject, activity: Activity) -> Any:
+def perform(subject: Operated, activity: Activity) -> Any:
     """Do an activity on a subject; return its answer.
 
     Raises:
