@@ -25,6 +25,7 @@ from streamctl.chaos.object_store import ObjectStore
 from streamctl.chaos.operated import end_processes
 from streamctl.chaos.stage import Stage
 from streamctl.chaos.trial import run_trial
+from streamctl.chaos.verbs.resources import DISK_IMAGE
 from streamctl.chaos.verdict import Judgement, judge
 from streamctl.errors import ExitCode, NotFound, StreamctlError
 from streamctl.reports import Event, OnEvent, Verdict, as_json, ignore, iso, worst
@@ -223,4 +224,5 @@ def _end_trial(project: Path) -> bool:
     if mounted:
         command = ["umount", "--lazy", str(project / "data")]
         subprocess.run(command, check=False)
+    (project / DISK_IMAGE).unlink(missing_ok=True)
     return end_processes(RunDirectory(project / ".streamctl" / "default")) or mounted

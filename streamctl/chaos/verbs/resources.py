@@ -16,6 +16,7 @@ from streamctl.chaos.verbs.verb import action
 from streamctl.errors import NotFound, Refused, Unsupported
 
 _FILLER = "filler"
+DISK_IMAGE = "disk.img"
 _PIECE_BYTES = 1 << 20
 _WRITES = Path("/sys/fs/cgroup/blkio/blkio.throttle.write_iops_device")
 _LIMITS = {"files": resource.RLIMIT_NOFILE, "memory": resource.RLIMIT_AS}
@@ -91,7 +92,7 @@ def _throttle(place: Path, per_second: int) -> str:
 
 
 def _image(subject: Subject) -> Path:
-    return subject.project / "disk.img"
+    return subject.project / DISK_IMAGE
 
 
 def fill_disk(subject: Subject, leave_kilobytes: int = 0) -> int:
