@@ -175,6 +175,7 @@ def vanishings(ground: Field, *, count: int, chance: random.Random) -> Result:
 CAMPAIGNS = {"stops": stops, "kills": kills, "replays": replays, "vanishings": vanishings}
 ALONE = {
     "aimed": trials.aimed,
+    "mixed": trials.mixed,
     "planted": trials.planted,
     "rewinds": rewinds.campaign,
     "sinks": sinks.campaign,

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from streamctl.chaos.evidence import Audited, Evidence, write_evidence
-from streamctl.chaos.experiment import Experiment
-from streamctl.chaos.run import run_experiment
+from streamctl.chaos.experiment import Experiment, as_document, parse_activity
+from streamctl.chaos.run import run_experiment, run_step, undo
 from streamctl.chaos.target import Target
 from streamctl.chaos.trial import means_for, unmet
 from streamctl.chaos.verdict import Judgement, judge
@@ -22,6 +22,8 @@ from streamctl.rundir import replace_file
 
 _SETTLE_SECONDS = 5.0
 _AUDIT_SECONDS = 600.0
+_ROLLBACKS = "rollbacks.json"
+"""There while something may have to be changed back."""
 
 
 def run_on_target(
@@ -33,12 +35,15 @@ def run_on_target(
         KeyboardInterrupt: after everything was undone.
     """
     target.directory.mkdir(parents=True, exist_ok=True)
+    rollbacks = target.directory / _ROLLBACKS
+    replace_file(rollbacks, json.dumps([as_document(step) for step in experiment.rollbacks]) + "\n")
     watch = Watch(target)
     watch.start()
     try:
         time.sleep(_SETTLE_SECONDS)
         means = means_for(target, target.directory / "effects.jsonl", on_event=on_event)
         journal = run_experiment(experiment, means)
+        rollbacks.unlink()
         time.sleep(_SETTLE_SECONDS)
     finally:
         watch.stop()
@@ -64,6 +69,19 @@ def run_on_target(
     judgement = judge(evidence)
     _save(target.directory / "verdict.json", judgement)
     return judgement
+
+
+def undo_what_was_left(target: Target, *, on_event: OnEvent = ignore) -> bool:
+    """Do the rollbacks of a run that was killed, and take back its changes; whether it had begun."""
+    left = target.directory / _ROLLBACKS
+    if not left.exists():
+        return False
+    means = means_for(target, target.directory / "effects.jsonl", on_event=on_event)
+    for document in json.loads(left.read_text("utf-8")):
+        run_step(parse_activity(document), means)
+    undo(means)
+    left.unlink()
+    return True
 
 
 def _rate(windows: list[Any]) -> float:

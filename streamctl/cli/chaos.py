@@ -3,6 +3,7 @@
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -153,10 +154,13 @@ def report(
 
 @command(app, "cleanup", view=views.cleaned)
 def cleanup(here: Here) -> "Cleaned":
-    """End the processes that a killed run left; evidence stays."""
+    """End the processes that a killed run left, and change back what it did; evidence stays."""
     from streamctl.chaos.campaign import cleanup as clean
+    from streamctl.cli.chaos_target import undo_on_job
 
-    return clean(_base(here), on_event=here.on_event)
+    undone = undo_on_job(here, base=_base(here))
+    cleaned = clean(_base(here), on_event=here.on_event)
+    return replace(cleaned, campaigns=[*undone, *cleaned.campaigns])
 
 
 def _chosen(names: list[str], *, every: bool, quick: bool) -> "list[Experiment]":

@@ -59,3 +59,26 @@ def run_on_job(
         except StreamctlError as error:
             not_run.append(not_run_for(experiment, error))
     return conclude(directory, began=began, seed=0, judgements=judgements, not_run=not_run)
+
+
+def undo_on_job(here: Here, *, base: Path) -> list[str]:
+    """Change back what killed runs left on the project's job; the campaigns that had."""
+    from streamctl.chaos.target import Target
+    from streamctl.chaos.target_trial import undo_what_was_left
+    from streamctl.observe.status import read_status
+    from streamctl.rundir import RunDirectory
+
+    undone = []
+    for left in sorted(base.glob("*/*/rollbacks.json")):
+        run = RunDirectory(here.layers().run_directory)
+        queries = read_status(run).queries
+        target = Target(
+            left.parent,
+            project=here.layers().root,
+            run=run,
+            settings=here.settings(),
+            query=queries[0].name if queries else "",
+        )
+        if undo_what_was_left(target, on_event=here.on_event):
+            undone.append(left.parent.parent.name)
+    return list(dict.fromkeys(undone))

@@ -1,5 +1,6 @@
 """A job that is not the experiments' own: who may be harmed, by what, and what is shown before."""
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -8,9 +9,19 @@ import pytest
 
 from streamctl.chaos import target
 from streamctl.chaos.catalogue import STEADY, action, catalogue
+from streamctl.chaos.effects import Effects
 from streamctl.chaos.evidence import Audited
-from streamctl.chaos.experiment import Activity, Experiment, Process, Role
+from streamctl.chaos.experiment import (
+    Activity,
+    Experiment,
+    Http,
+    Process,
+    Role,
+    as_document,
+    parse_activity,
+)
 from streamctl.chaos.target import Target, blast_radius, running_job
+from streamctl.chaos.target_trial import undo_what_was_left
 from streamctl.chaos.verdict import judge
 from streamctl.errors import JobNotFound, NotFound, Protected, Refused, Unsupported
 from streamctl.reports import Verdict
@@ -117,3 +128,33 @@ def test_the_audit_s_verdict_is_part_of_ours(said, expected):
 def test_what_is_allowed_on_a_target_has_an_opposite_that_is_allowed_too():
     allowed = {name for name, each in target.VERBS.items() if each.on_target}
     assert {target.VERBS[name].undo for name in allowed} - {""} <= allowed
+
+
+def test_what_a_killed_run_left_on_a_job_is_changed_back(run, tmp_path):
+    """Its rollbacks are done, then the opposites of what stands; once."""
+    place, mark = tmp_path / "1" / "001-mine", tmp_path / "rolled-back"
+    place.mkdir(parents=True)
+    job = Target(place, project=tmp_path, run=run(Observed.STOPPED), settings=Settings(), query="q")
+    back = Activity(
+        name="mend", role=Role.ACTION, provider=Process(command=("touch", str(mark)))
+    )  # fmt: skip
+    (place / "rollbacks.json").write_text(json.dumps([as_document(back)]))
+    effects = Effects(place / "effects.jsonl")
+    effects.begin("job.pause", undo="job.resume", arguments={})
+    assert undo_what_was_left(job)
+    assert mark.exists()
+    assert Effects(place / "effects.jsonl").standing == []
+    assert not undo_what_was_left(job)
+
+
+@pytest.mark.parametrize(
+    "activity",
+    [
+        REBOOT,
+        action("network.fault", kind="reset"),
+        Activity(name="ask", role=Role.PROBE, provider=Http(url="http://h/", body="b")),
+    ],
+    ids=lambda each: each.name,
+)
+def test_an_activity_comes_back_from_its_document(activity):
+    assert parse_activity(as_document(activity)) == activity
