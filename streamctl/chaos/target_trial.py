@@ -72,7 +72,7 @@ def run_on_target(
 
 
 def undo_what_was_left(target: Target, *, on_event: OnEvent = ignore) -> bool:
-    """Do the rollbacks of a run that was killed, and take back its changes; whether it had begun."""
+    """Do the rollbacks of a run that was killed, and take back its changes; if there were."""
     left = target.directory / _ROLLBACKS
     if not left.exists():
         return False
