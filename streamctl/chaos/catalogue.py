@@ -86,8 +86,9 @@ def _kafka() -> Iterator[Experiment]:
         action("kafka.slow", share=0.2, after=20), action("kafka.resume"), expects=_MAY_PASS,
     )  # fmt: skip
     yield made(
-        "kafka-restarted", "The broker is restarted", action("kafka.restart"), expects=_MAY_PASS
-    )
+        "kafka-restarted", "The broker is restarted", action("kafka.restart"), expects=_MAY_PASS,
+        tags=("more",),
+    )  # fmt: skip
     yield made(
         "kafka-moved", "The broker is stopped and comes back at the second address of the list",
         action("kafka.move"), before=(action("kafka.two_addresses"),), expects=_MAY_PASS,
@@ -136,7 +137,7 @@ def _network() -> Iterator[Experiment]:
         kind="black_hole", direction="down",
     )  # fmt: skip
     yield made(
-        "network-one-way-up", "Requests do not arrive", 15, _NOTICED,
+        "network-one-way-up", "Requests do not arrive", 15, _NOTICED, "more",
         kind="black_hole", direction="up",
     )  # fmt: skip
     yield made("network-reset", "Connections are reset", 15, _NOTICED, kind="reset")
@@ -195,8 +196,13 @@ def _process() -> Iterator[Experiment]:
     for phase, when in phases.items():
         yield made(
             f"driver-killed-at-{phase}", f"The driver is killed {when}",
-            action("job.kill_at", phase=phase),
+            action("job.kill_at", phase=phase), tags=("more",),
         )  # fmt: skip
+    again = action("job.await_commit")
+    yield made(
+        "driver-killed-at-phases", "The driver is killed at each phase of a batch in turn",
+        *(step for phase in phases for step in (action("job.kill_at", phase=phase), again)),
+    )  # fmt: skip
     yield made(
         "executor-killed", "One of two executors is killed", action("job.kill_executor"),
         expects=_MAY_PASS,
@@ -242,10 +248,7 @@ def _checkpoint() -> Iterator[Experiment]:
         )  # fmt: skip
 
 
-_OFTEN = {
-    "offsets-last-cut", "offsets-last-empty", "commits-all-deleted", "state-deleted",
-    "metadata-deleted",
-}  # fmt: skip
+_OFTEN = {"offsets-last-cut", "state-deleted", "metadata-deleted"}
 
 
 def _writes() -> Iterator[Experiment]:
@@ -260,6 +263,7 @@ def _writes() -> Iterator[Experiment]:
             f"writes-{name}", f"Writes of the running job fail: {what}", "checkpoint",
             action("writes.fail", paths=paths, when=when, after=10), action("writes.heal"),
             before=(action("writes.hook"),), expects=_RESTARTED,
+            tags=("more",) if name == "state-fails" else (),
         )  # fmt: skip
 
 

@@ -19,8 +19,9 @@ _SPAN = 1 << 20
 
 
 def remember_sent(subject: Subject) -> None:
-    """Keep what lies in the topic, before it is deleted."""
+    """Keep what lies in the topic, before it is deleted: what is sent next is of another."""
     subject.sent = _sent(subject)
+    subject.feed.begin_anew()
 
 
 def close_chapter(subject: Subject) -> None:
@@ -35,7 +36,6 @@ def close_chapter(subject: Subject) -> None:
     for places in subject.gone.values():
         places.clear()
     subject.letters_from = _ends(subject)
-    subject.feed.begin_anew()
 
 
 def whole_account(subject: Subject) -> tuple[Must, Found]:
