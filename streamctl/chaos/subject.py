@@ -15,6 +15,7 @@ from streamctl.chaos.proxy.line import Line
 from streamctl.chaos.stage import Stage
 from streamctl.errors import StreamctlError
 from streamctl.kafka.client import Broker
+from streamctl.observe.status import is_supervised
 from streamctl.rundir import RunDirectory
 
 WINDOWS, LETTERS = QUERIES = ("windows", "dead_letters")
@@ -98,9 +99,12 @@ class Subject(Operated):
         return dict((committed[0].kafka or {}).get(self.topic, {})) if committed else {}
 
     def drain(self, seconds: float) -> bool:
-        """Wait until both queries have committed what the topic holds; whether they have."""
+        """Wait until both queries have committed what the topic holds; whether they have.
+
+        A job that has ended by itself reads no more: it is not waited for.
+        """
         deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
+        while time.monotonic() < deadline and is_supervised(self.run):
             with suppress(StreamctlError):
                 ends = {p: high for p, (_, high) in self.broker.watermarks(self.topic).items()}
                 if all(self.position(query) == ends for query in QUERIES):
