@@ -104,12 +104,16 @@ class Subject(Operated):
         A job that has ended by itself reads no more: it is not waited for.
         """
         deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline and is_supervised(self.run):
-            with suppress(StreamctlError):
-                ends = {p: high for p, (_, high) in self.broker.watermarks(self.topic).items()}
-                if all(self.position(query) == ends for query in QUERIES):
-                    return True
+        while not self._is_drained():
+            if time.monotonic() > deadline or not is_supervised(self.run):
+                return False
             time.sleep(0.5)
+        return True
+
+    def _is_drained(self) -> bool:
+        with suppress(StreamctlError):
+            ends = {p: high for p, (_, high) in self.broker.watermarks(self.topic).items()}
+            return all(self.position(query) == ends for query in QUERIES)
         return False
 
     def true_lag(self) -> int:
