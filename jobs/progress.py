@@ -151,7 +151,7 @@ class Listener(StreamingQueryListener):
             rejected={reason: reject["count"] for reason, reject in rejected.items()},
             dead_letters=dead_letters,
             repaired_snapshots=_repaired(line),
-            skipped=query in self._lateness and was_skipped(progress),
+            skipped=was_skipped(progress),
         )
         self._totals[query] = totals
         self._file.write(
@@ -211,13 +211,13 @@ class Listener(StreamingQueryListener):
 def was_skipped(progress: Mapping[str, Any]) -> bool:
     """Whether the batch was not run again, because the sink had it before a crash.
 
-    Its offsets span records, nothing was read, and nothing was observed: of a batch that is run,
-    each observation is there, even with nothing to read; so only a query that observes something
-    can be asked. Source: Spark `FileStreamSink.addBatch`.
+    Its offsets span records, nothing was read, and no task opened a state store; so only a query
+    with state can be asked. Source: Spark `FileStreamSink.addBatch`, `StateStoreWriter`.
     """
-    sources = progress.get("sources") or []
+    sources, operators = progress.get("sources") or [], progress.get("stateOperators") or []
     spans = any(s.get("startOffset") not in (None, s.get("endOffset")) for s in sources)
-    return spans and not progress.get("numInputRows") and not progress.get("observedMetrics")
+    untouched = all(operator.get("numStateStoreInstances") == 0 for operator in operators)
+    return spans and not progress.get("numInputRows") and bool(operators) and untouched
 
 
 def _repaired(line: Mapping[str, Any]) -> int:

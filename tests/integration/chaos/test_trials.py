@@ -122,7 +122,7 @@ def test_a_job_that_is_not_its_own_is_harmed_as_it_was_shown(project):
         assert pid in shown.data["processes"]
         assert shown.data["steps"][-2].endswith(f"kill -9 {pid}")
         assert project.status().driver_pid == pid
-        done = project.json(*run, "jobs.telemetry:TelemetryJob", "--yes")
+        done = project.json(*run, "jobs.telemetry:TelemetryJob", "--yes", timeout=600)
     finally:
         feed.kill()
         feed.wait()

@@ -69,25 +69,29 @@ def test_a_gap_or_a_rewind_makes_late_unknown(first, then):
     assert totals.uncounted_batches > 0
 
 
-def progress(*, rows: int, start: dict | None, seen: dict | None) -> dict:
-    """As Spark tells a batch that ends at offset 9."""
+def progress(*, rows: int, start: dict | None, stores: int | None) -> dict:
+    """As Spark tells a batch that ends at offset 9, of a query with so many state stores open."""
     source = {"startOffset": start, "endOffset": {"t": {"0": 9}}, "numInputRows": rows}
-    return {"numInputRows": rows, "sources": [source], "observedMetrics": seen or {}}
+    operators = [] if stores is None else [{"numStateStoreInstances": stores}]
+    return {"numInputRows": rows, "sources": [source], "stateOperators": operators}
 
 
 @pytest.mark.parametrize(
     ("told", "skipped"),
     [
         pytest.param(
-            progress(rows=0, start={"t": {"0": 4}}, seen=None), True, id="the sink had it"
+            progress(rows=0, start={"t": {"0": 4}}, stores=0), True, id="the sink had it"
         ),
-        pytest.param(progress(rows=5, start={"t": {"0": 4}}, seen=None), False, id="it read"),
-        pytest.param(progress(rows=0, start={"t": {"0": 9}}, seen=None), False, id="no data"),
+        pytest.param(progress(rows=5, start={"t": {"0": 4}}, stores=2), False, id="it read"),
+        pytest.param(progress(rows=0, start={"t": {"0": 9}}, stores=2), False, id="no data"),
         pytest.param(
-            progress(rows=0, start={"t": {"0": 4}}, seen={"lateness": {}}), False,
+            progress(rows=0, start={"t": {"0": 4}}, stores=2), False,
             id="it ran, and found only markers of transactions",
         ),
-        pytest.param(progress(rows=0, start=None, seen=None), False, id="the first, empty"),
+        pytest.param(
+            progress(rows=0, start={"t": {"0": 4}}, stores=None), False, id="no state to tell by"
+        ),
+        pytest.param(progress(rows=0, start=None, stores=0), False, id="the first, empty"),
     ],
 )  # fmt: skip
 def test_a_batch_that_the_sink_had_is_not_run_again(told, skipped):
