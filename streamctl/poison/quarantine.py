@@ -9,9 +9,7 @@ from streamctl.checkpoint.change.letters import Cluster, NotDelivered, copy_out
 from streamctl.checkpoint.change.plan import Kind, Plan, Step, make_plan
 from streamctl.checkpoint.location import quarantine
 from streamctl.checkpoint.location.quarantine import Quarantined
-
-RUN = "quarantine"
-"""What the dead letters say that made them."""
+from streamctl.resilience.dead_letter import QUARANTINE
 
 
 def plan_quarantine(
@@ -71,7 +69,7 @@ def copy_all(cluster: Cluster, found: Sequence[Quarantined], *, to: str, job: st
             available_records=None,
         )
         why = f"poison:{record.condition}"
-        if copy_out(cluster, of=of, to=to, why=why, job=job, run=RUN) != 1:
+        if copy_out(cluster, of=of, to=to, why=why, job=job, run=QUARANTINE) != 1:
             raise NotDelivered(
                 f"{_told(record)} is no longer in Kafka, so that it cannot be kept",
                 hint="`streamctl checkpoint skip` passes over what is gone.",
