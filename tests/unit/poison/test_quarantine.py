@@ -32,7 +32,7 @@ def test_what_was_set_aside_is_hidden_until_it_is_undone(tmp_path):
     done = set_aside(area, replace(RECORD, offset=9))
     known = quarantine.read(area.store)
     assert [record.offset for record in known] == [2, 9]
-    (_, entry), *_ = reversed(journal.named_entries(area.store))
+    *_, (_, entry) = journal.named_entries(area.store)
     assert (entry.verb, entry.why) == ("quarantine", "test")
     assert entry.after["facts"]["records"][0]["offset"] == 9
     assert done.undo
