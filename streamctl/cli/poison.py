@@ -45,7 +45,7 @@ def find(
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> "PoisonReport":
-    """Run the failing batch in parts, output thrown away, until the records at fault are known."""
+    """Name the records that a batch fails on, by running parts of it, output thrown away."""
     from streamctl.checkpoint.change import apply as changes
     from streamctl.checkpoint.change.area import area_of, held
     from streamctl.cli.confirm import confirm
