@@ -25,14 +25,14 @@ RECORD = {
     "event_timestamp": "2026-03-01T12:00:00Z", "battery_level": 50, "signal_strength": -70,
     "latitude": 1, "longitude": 1, "duration_seconds": 5,
 }  # fmt: skip
-GOOD, POISON = 38, {(0, 7), (1, 19)}
+GOOD, POISON = 14, {(0, 2), (1, 6)}
 
 
 def send(broker, topic):
-    """Twenty records in each of two partitions, of which one kills the job."""
+    """Eight records in each of two partitions, of which one kills the job."""
     producer = broker.producer({})
     for partition in (0, 1):
-        for offset in range(20):
+        for offset in range(8):
             device = "poison" if (partition, offset) in POISON else f"d{offset % 3}"
             value = json.dumps(RECORD | {"device_id": device}).encode()
             producer.produce(topic, key=device, value=value, partition=partition)
@@ -51,11 +51,11 @@ def test_poison_is_found_and_set_aside_and_every_other_record_counts(project, br
     assert refused.exit_code == ExitCode.NOT_FOUND
     found = project.json("poison", "find", *job, "--query", "windows")
     assert found.exit_code == ExitCode.FOUND, found.stderr
-    assert (found.data["outcome"], found.data["records"]) == ("found", 40)
+    assert (found.data["outcome"], found.data["records"]) == ("found", 16)
     told = found.data["poison"]
     assert {(record["partition"], record["offset"]) for record in told} == POISON
     assert all("cannot digest this" in record["message"] for record in told)
-    assert found.data["trials"] <= 20
+    assert found.data["trials"] <= 14
     assert {name: cp.log_ids() for name, cp in project.checkpoints().items()} == before
     ours = project.directory / "data" / "checkpoint" / "_streamctl"
     assert not (ours / "poison").exists()
