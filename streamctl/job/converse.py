@@ -63,6 +63,11 @@ class Conversation:
     ) -> None:
         self.end()
 
+    @property
+    def pid(self) -> int:
+        """Process id of the child; also the id of its session."""
+        return self._child.pid
+
     def ask(self, question: dict[str, Any], *, until: float, beat: Callable[[], None]) -> Any:
         """Send a question and wait for its answer.
 
