@@ -66,8 +66,8 @@ class Poison:
             batches = planned_batches(held.area.store, search.generation)
             wanted = [b for b in batches if failure.query in {None, b.query}]
             return any(self._cured(search, batch, held) for batch in wanted)
-        except StreamctlError as error:
-            self._log.event("ERROR", f"no search for poison records: {error.message}")
+        except (StreamctlError, OSError) as error:
+            self._log.event("ERROR", f"the search for poison records failed: {error}")
             return False
 
     def _cured(self, search: Search, batch: PlannedBatch, held: Held) -> bool:
