@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.accounting import RETAIN_ALL
 from tests.harness import REPOSITORY, until
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
@@ -74,3 +75,61 @@ def test_a_killed_run_is_cleaned_up(ground):
     cleaned = subprocess.run([*COMMAND, "cleanup"], cwd=ground, env=ENVIRON, check=False)
     assert cleaned.returncode == 0
     until(lambda: left_in(ground) == [], seconds=20)
+
+
+def killing(pid: int) -> dict:
+    """An experiment as a file has it: a command of the operator's kills the driver."""
+    return {
+        "title": "the driver is killed by a command",
+        "steady-state-hypothesis": {
+            "title": "the job commits",
+            "probes": [
+                {
+                    "type": "probe", "name": "commits", "tolerance": True,
+                    "provider": {
+                        "type": "streamctl", "probe": "job.commits", "arguments": {"seconds": 60},
+                    },
+                }
+            ],
+        },
+        "method": [
+            {
+                "type": "action", "name": "kill",
+                "provider": {"type": "process", "path": "kill", "arguments": ["-9", str(pid)]},
+            }
+        ],
+        "rollbacks": [
+            {
+                "type": "action", "name": "mark",
+                "provider": {"type": "process", "path": "touch", "arguments": ["rolled-back"]},
+            }
+        ],
+        "streamctl": {"expects": {"detected_by": ["status", "restart"]}},
+    }  # fmt: skip
+
+
+def test_a_job_that_is_not_its_own_is_harmed_as_it_was_shown(project):
+    """The blast radius names process and command; the verdict has the job's own audit."""
+    feed = project.spawn("produce", "--count", "60000", "--rate", "100")
+    try:
+        assert project("start", "--set", RETAIN_ALL).exit_code == 0
+        pid = project.status().driver_pid
+        (project.directory / "mine.json").write_text(json.dumps(killing(pid)))
+        run = ("chaos", "run", "mine.json", "--target")
+        assert project(*run, "another").exit_code == 14
+        assert project(*run, "jobs.telemetry:TelemetryJob").exit_code == 14  # nobody to ask
+        shown = project.json(*run, "jobs.telemetry:TelemetryJob", "--dry-run")
+        assert pid in shown.data["processes"]
+        assert shown.data["steps"][-2].endswith(f"kill -9 {pid}")
+        assert project.status().driver_pid == pid
+        done = project.json(*run, "jobs.telemetry:TelemetryJob", "--yes")
+    finally:
+        feed.kill()
+        feed.wait()
+    assert done.exit_code == 0, done.stdout + done.stderr[-3000:]
+    (judgement,) = done.data["judgements"]
+    assert judgement["detected_by"] in {"status", "restart"}
+    assert judgement["invariants"][-1]["name"] == "records are accounted for"
+    assert (project.directory / "rolled-back").exists()
+    assert project.status().driver_pid != pid
+    assert list(project.directory.glob(".streamctl/chaos/*/*/rollbacks.json")) == []
