@@ -206,6 +206,7 @@ SEND_THEMSELVES = {"breaker", "migrations", "reprocess"}
 """Campaigns that begin with nothing in the topic."""
 ALONE = {
     "aimed": trials.aimed,
+    "mixed": trials.mixed,
     "planted": trials.planted,
     "rewinds": rewinds.campaign,
     "sinks": sinks.campaign,

@@ -193,6 +193,7 @@ def _source_newest(at: Place) -> Path:
 
 
 STATEFUL = ("hdfs", "rocksdb")
+WATERMARKED = ("hdfs", "rocksdb-agg", "rocksdb-ch", "rocksdb-join", "rocksdb2-agg", "rocksdb2-ch")
 HDFS = ("hdfs",)
 ZIP = ("rocksdb-aggregation",)
 ROCKS = ("rocksdb",)
@@ -333,7 +334,7 @@ LOGS = [
         "offsets-last-old-watermark",
         "watermark of the newest offsets entry set back",
         lambda a: metadata_of(a.offsets(a.planned), lambda m: m.update(batchWatermarkMs=1)),
-        STATEFUL,
+        WATERMARKED,
     ),
     Damage(
         "offsets-last-partitions-edited",

@@ -114,7 +114,9 @@ def prepare(
         StreamctlError: of the first check that fails.
     """
     done = []
-    subject = Subject(settings=settings, on_event=on_event, project=project, may_change=True)
+    subject = Subject(
+        settings=settings, run=run, on_event=on_event, project=project, may_change=True
+    )
     for check in run_until_failure(subject):
         on_event(Event(message=f"{check.name}: {check.detail}"))
         done.append(check)

@@ -322,6 +322,14 @@ class AlertSettings(Section):
     attempts_left: NonNegativeFloat = Field(1, description="fewer restarts left than this")
 
 
+class ChaosSettings(Section):
+    """How experiments are done."""
+
+    toxiproxy: str = Field(
+        "", description="address of Toxiproxy's API, to use it instead of our own proxy"
+    )
+
+
 class Settings(Section):
     """Everything that can be set."""
 
@@ -344,3 +352,4 @@ class Settings(Section):
     http: HttpSettings = HttpSettings()
     observe: ObserveSettings = ObserveSettings()
     alerts: AlertSettings = AlertSettings()
+    chaos: ChaosSettings = ChaosSettings()

@@ -141,7 +141,7 @@ def test_topic_made_anew(project, topic, broker):
     topic_id = broker.topic(topic).topic_id
     mine = {"job": "jobs.telemetry:TelemetryJob", "topic_ids": {topic: topic_id[::-1]}}
     generations.add(store, Generation(**asdict(generation) | mine))
-    refused(project, code=ExitCode.REFUSED, message="was made anew")
+    refused(project, code=ExitCode.TOPIC_MADE_ANEW, message="was made anew")
 
 
 def test_a_lease_held_on_another_host(project):
@@ -149,6 +149,18 @@ def test_a_lease_held_on_another_host(project):
     held, _ = lease.acquire(store, owner="theirs", seconds=600, now=datetime.now(UTC))
     store.replace("_streamctl/lease.json", lease._bytes(replace(held, host="elsewhere")))
     refused(project, code=ExitCode.BUSY, message="run theirs")
+
+
+def test_an_old_output_beside_a_checkpoint_that_was_deleted_by_hand(project):
+    log = project.directory / "data" / "output" / "0001" / "windows" / "_spark_metadata"
+    log.mkdir(parents=True)
+    (log / "0").write_text("v1")
+    refused(project, code=ExitCode.WOULD_NOT_START, message="the sink would skip those between")
+    assert (log / "0").read_text() == "v1"
+    problems = [
+        check["name"] for check in project.json("doctor").data["checks"] if check["verdict"] != "ok"
+    ]
+    assert problems == ["output"]
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="hiding the machine's Java needs root")

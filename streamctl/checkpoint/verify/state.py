@@ -33,7 +33,8 @@ _FORMAT_2 = 2
 _NAMES = frozenset(
     {
         "stateStoreSave",
-        "sessionWindowStateStoreSave",
+        "StatefulStreamlineAggregate",
+        "sessionWindowStateStoreSaveExec",
         "dedupe",
         "dedupeWithinWatermark",
         "symmetricHashJoin",
@@ -134,6 +135,9 @@ def _metadata(logs: Logs, operator: Operator, found: list[Finding]) -> OperatorM
         found += check_sum_if_any(logs.files, f"{path}/metadata")
     if metadata is None and not found:
         detail = f"operator {operator.operator_id} has no metadata file"
+        if _needs_metadata(logs, operator):
+            found.append(finding("operator-metadata-gone", f"{path}/v2", detail))
+            return None
         blocked = logs.files.exists(f"{path}/{layout.hadoop_sidecar('metadata')}")
         if blocked or _writes_metadata(logs):
             # The new file's rename stumbles over the old one's checksum.
@@ -142,6 +146,12 @@ def _metadata(logs: Logs, operator: Operator, found: list[Finding]) -> OperatorM
                 finding("operator-metadata-missing", f"{path}/metadata", detail, effect=effect)
             )
     return metadata
+
+
+def _needs_metadata(logs: Logs, operator: Operator) -> bool:
+    """True when the state's schemas are found through the metadata: Spark writes it in batch 0."""
+    later = logs.start is not None and logs.start.batch_id > 0
+    return later and logs.files.exists(layout.join(operator.path, layout.STATE_SCHEMA))
 
 
 def _identity(operator: Operator, metadata: OperatorMetadata) -> Iterator[Finding]:
