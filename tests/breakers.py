@@ -117,7 +117,7 @@ class _Share:
         began = time.monotonic()
         until(lambda: self.circuit() is Circuit.OPEN, seconds=PATIENCE_SECONDS)
         self.figures["opened_seconds"] = round(time.monotonic() - began, 1)
-    XX
+        status = until(self.is_halted, seconds=120)
         wrong = [] if status.driver_pid is None else ["the driver lives with the breaker open"]
         self.figures["waiting_records"] = self.lag()
         if not self.figures["waiting_records"]:
