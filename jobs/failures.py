@@ -141,6 +141,7 @@ _UNREACHABLE = (
     (
         (
             r"ExecutorLostFailure|FetchFailed|Worker lost|SparkContext was shut down"
+            r"|Python worker (?:exited unexpectedly|failed to connect back)"
             r"|Answer from Java side is empty|Py4JNetworkError|JAVA_GATEWAY_EXITED"
         ),
         "A process of Spark's died; its own log tells why.",

@@ -134,13 +134,18 @@ def session_options(settings: Settings, launch: Launch) -> dict[str, str]:
         if settings.limits.rocksdb_memory_mb:
             options[_ROCKSDB + "boundedMemoryUsage"] = "true"
             options[_ROCKSDB + "maxMemoryUsageMB"] = str(settings.limits.rocksdb_memory_mb)
-    if launch.jars and not spark.master.startswith("local"):
+    if launch.jars and not is_one_process(spark.master):
         options["spark.jars"] = ",".join(launch.jars)
     if launch.state_format_version is not None:
         options[_STATE_FORMAT] = str(launch.state_format_version)
     at_launch = {"spark.driver.extraJavaOptions", "spark.driver.extraClassPath"}
     given = {k: resolve(v) for k, v in spark.options.items() if k not in at_launch}
     return options | given
+
+
+def is_one_process(master: str) -> bool:
+    """Whether tasks run in the JVM of the driver: `local[...]`, and not `local-cluster[...]`."""
+    return master.partition("[")[0] == "local"
 
 
 def set_state_format(spark: SparkSession, launch: Launch) -> None:

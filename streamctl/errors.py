@@ -130,6 +130,18 @@ class Refused(StreamctlError):
     exit_code = ExitCode.REFUSED
 
 
+class TopicMadeAnew(Refused):
+    """A topic was deleted and made anew: old offsets mean other records."""
+
+    exit_code = ExitCode.TOPIC_MADE_ANEW
+
+
+class Protected(Refused):
+    """The context is marked as one that must not be harmed."""
+
+    exit_code = ExitCode.PROTECTED
+
+
 class PartlyDone(StreamctlError):
     """Some of it is done; the same command goes on from there."""
 

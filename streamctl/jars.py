@@ -39,7 +39,8 @@ class JarSet:
 
     Attributes:
         name: of the manifest, for instance "kafka-4.3.1".
-        coordinates: Maven's `organisation:module:version`, each with all it needs to run.
+        coordinates: Maven's `organisation:module:version`, each with all it needs to run; with a
+            fourth part, a classifier, that one jar alone.
         without: modules that are there already, of whatever organisation.
     """
 
@@ -89,6 +90,21 @@ def connector_jars(
             f"no Kafka connector is published for Spark {spark}",
             hint="Install a version of pyspark that has one: `pip install pyspark==4.2.0`.",
         ) from error
+
+
+def spark_test_jars(
+    *, cache: Path | None = None, java: Java | None = None, on_event: OnEvent = ignore
+) -> list[Path]:
+    """Return the jar of Spark SQL's own tests, which can let writes of a checkpoint fail.
+
+    Raises: as `resolve`.
+    """
+    spark = spark_version()
+    wanted = JarSet(
+        name=f"spark-sql-tests-{spark}",
+        coordinates=(f"org.apache.spark:spark-sql_{_SCALA}:{spark}:tests",),
+    )
+    return resolve(wanted, cache=cache, java=java, on_event=on_event)
 
 
 def resolve(
@@ -246,19 +262,23 @@ def _run_ivy(wanted: JarSet, *, folder: Path, java: Java, on_event: OnEvent) -> 
 
 
 def _module_xml(wanted: JarSet) -> str:
-    lines = []
-    for coordinate in wanted.coordinates:
-        organisation, module, revision = map(quoteattr, coordinate.split(":"))
-        lines.append(
-            f"<dependency org={organisation} name={module} rev={revision}"
-            ' conf="default-&gt;master,runtime"/>'
-        )
+    lines = [_dependency_xml(coordinate) for coordinate in wanted.coordinates]
     lines += [f"<exclude module={quoteattr(module)}/>" for module in wanted.without]
     return (
-        '<ivy-module version="2.0"><info organisation="streamctl" module="jars"/>\n'
+        '<ivy-module version="2.0" xmlns:m="http://ant.apache.org/ivy/maven">\n'
+        '<info organisation="streamctl" module="jars"/>\n'
         '<configurations><conf name="default"/></configurations>\n'
         "<dependencies>\n" + "\n".join(lines) + "\n</dependencies></ivy-module>\n"
     )
+
+
+def _dependency_xml(coordinate: str) -> str:
+    organisation, module, revision, *rest = map(quoteattr, coordinate.split(":"))
+    head = f"<dependency org={organisation} name={module} rev={revision}"
+    if not rest:
+        return head + ' conf="default-&gt;master,runtime"/>'
+    artifact = f'<artifact name={module} type="jar" ext="jar" m:classifier={rest[0]}/>'
+    return f'{head} transitive="false" conf="default-&gt;master">{artifact}</dependency>'
 
 
 def _tell(line: str, output: list[str], on_event: OnEvent) -> None:

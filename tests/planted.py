@@ -180,6 +180,11 @@ def breaker_never_opens(evidence: Evidence) -> Evidence:
     return replace(evidence, expects=expects, letters=letters)
 
 
+def refusal_missing(evidence: Evidence) -> Evidence:
+    """A start on a topic that was made anew, which had to be refused, went through."""
+    return replace(evidence, unmet=["job.refuses_to_start: 0"])
+
+
 PLANTED = [
     Planted("commit-before-write", "rows of a committed batch are not written",
             commit_before_write, ("nothing lost",)),
@@ -221,4 +226,6 @@ PLANTED = [
             ("losses are told",)),
     Planted("breaker-never-opens", "a flood of bad records that nobody notices",
             breaker_never_opens, ("detected",)),
+    Planted("refusal-missing", "a start that had to be refused goes through",
+            refusal_missing, ("answers meanwhile",)),
 ]  # fmt: skip

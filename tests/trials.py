@@ -1,7 +1,11 @@
-"""Campaigns of experiments: `scripts/campaign aimed --count 200`, `scripts/campaign planted`."""
+"""Campaigns of experiments: `scripts/campaign aimed --count 200`, `mixed --count 60`, `planted`."""
 
+import json
 import random
+import statistics
 import sys
+from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -39,9 +43,74 @@ def aimed(place: Path, *, count: int, chance: random.Random) -> tuple[dict[str, 
         name="aimed", title=f"{count} kills", hypothesis=STEADY, method=tuple(method),
         expects={"detected_by": ["status", "restart"]}, job={"supervise.attempts": 10 * count},
     )  # fmt: skip
+    return _figures(place, experiment, chance=chance)
+
+
+FAULTS: dict[str, tuple[Activity, ...]] = {
+    "broker killed": (action("kafka.kill", after=3), action("kafka.start")),
+    "broker frozen": (action("kafka.pause", after=8), action("kafka.resume")),
+    "partition": (
+        action("network.fault", kind="black_hole", after=10), action("network.clear"),
+    ),
+    "slow link": (
+        action("network.fault", latency_ms=200, jitter_ms=150, after=8), action("network.clear"),
+    ),
+    "disk full": (action("disk.fill", after=5), action("disk.free")),
+    "out of memory": (
+        action("limit.set", what="memory", more=1 << 20, after=8),
+        action("limit.free", what="memory"),
+    ),
+}  # fmt: skip
+
+
+def mixed(place: Path, *, count: int, chance: random.Random) -> tuple[dict[str, Any], list[str]]:
+    """One job, through six kinds of faults in turns, each followed by a SIGKILL."""
+    method: list[Activity] = []
+    names = [list(FAULTS)[number % len(FAULTS)] for number in range(count)]
+    chance.shuffle(names)
+    for name in names:
+        method += [*FAULTS[name], action("job.await_commit", seconds=180)]
+        method += [action("job.kill"), action("job.await_commit", after=chance.uniform(0, 3))]
+    experiment = Experiment(
+        name="mixed", title=f"{count} faults", hypothesis=STEADY, method=tuple(method),
+        before=(action("disk.small", megabytes=512),),
+        expects={"detected_by": ["status", "lag", "restart"]},
+        job={"supervise.attempts": 20 * count, "limits.disk_floor_bytes": 0},
+    )  # fmt: skip
+    figures, wrong = _figures(place, experiment, chance=chance)
+    return figures | {"faults": {name: names.count(name) for name in FAULTS}}, wrong
+
+
+def _figures(
+    place: Path, experiment: Experiment, *, chance: random.Random
+) -> tuple[dict[str, Any], list[str]]:
+    """What came of a long experiment: kills, how long each took to recover, and every record."""
     judgement = _try(place, experiment, seed=chance.randrange(10**6))
-    figures = {"kills": count, "verdict": judgement.verdict, "counts": judgement.counts}
+    steps = json.loads((place / experiment.name / "journal.json").read_text("utf-8"))["method"]
+    times = recovery_seconds(steps)
+    figures = {
+        "kills": sum(step["name"].startswith("job.kill") for step in steps),
+        "kills_that_hit_their_phase": sum(
+            bool(step["output"] and step["output"]["hit"])
+            for step in steps
+            if step["name"] == "job.kill_at"
+        ),
+        "recovery_median_seconds": round(statistics.median(times), 1) if times else None,
+        "recovery_worst_seconds": round(max(times), 1) if times else None,
+        "verdict": judgement.verdict,
+        "counts": judgement.counts,
+    }
     return as_json(figures), _wrong(judgement)
+
+
+def recovery_seconds(steps: list[dict[str, Any]]) -> list[float]:
+    """From each kill to the commit that was waited for after it."""
+    ends = [datetime.fromisoformat(step["ended_at"]) for step in steps]
+    return [
+        (end - before).total_seconds()
+        for (killed, before), (awaited, end) in pairwise(zip(steps, ends, strict=True))
+        if killed["name"].startswith("job.kill") and awaited["name"] == "job.await_commit"
+    ]
 
 
 def planted(place: Path, *, count: int, chance: random.Random) -> tuple[dict[str, Any], list[str]]:

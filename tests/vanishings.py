@@ -67,7 +67,7 @@ def _one(
     ]
     assert project("stop").exit_code == 0
     again = project("start", *places).exit_code
-    if (again == ExitCode.REFUSED) != (way != "deleted"):
+    if (again == ExitCode.TOPIC_MADE_ANEW) != (way != "deleted"):
         wrong.append(f"the next start answered {again}")
     project("stop")
     return wrong

@@ -250,8 +250,8 @@ def state_rows(checkpoint: str) -> Counted:
     return rows
 
 
-def dead_letters(broker: Broker, topic: str) -> Rejected:
-    """Every letter, copies too: origin and reasons.
+def dead_letters(broker: Broker, topic: str, after: Mapping[int, int]) -> Rejected:
+    """Every letter from an offset of each partition on, copies too: origin and reasons.
 
     Raises:
         BrokerUnreachable: no answer.
@@ -262,7 +262,7 @@ def dead_letters(broker: Broker, topic: str) -> Rejected:
     except TopicNotFound:
         return letters
     for partition, (low, high) in marks.items():
-        for record in broker.read(topic, partition, low, high):
+        for record in broker.read(topic, partition, max(low, after.get(partition, 0)), high):
             if (origin := read_origin(record.headers)) is not None:
                 letters.append((origin.partition, origin.offset, ",".join(origin.reasons)))
     return letters

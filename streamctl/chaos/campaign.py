@@ -14,15 +14,18 @@ import random
 import shutil
 import subprocess
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 from streamctl.chaos.evidence import Evidence, read_evidence
 from streamctl.chaos.experiment import Experiment
+from streamctl.chaos.object_store import ObjectStore
+from streamctl.chaos.operated import end_processes
 from streamctl.chaos.stage import Stage
-from streamctl.chaos.subject import end_processes
 from streamctl.chaos.trial import run_trial
+from streamctl.chaos.verbs.resources import DISK_IMAGE
 from streamctl.chaos.verdict import Judgement, judge
 from streamctl.errors import ExitCode, NotFound, StreamctlError
 from streamctl.reports import Event, OnEvent, Verdict, as_json, ignore, iso, worst
@@ -74,6 +77,7 @@ def run_campaign(
     base: Path,
     seed: int,
     repeat: int = 1,
+    toxiproxy: str = "",
     on_event: OnEvent = ignore,
 ) -> Campaign:
     """Bring a stage up, run each experiment on a job of its own, and take the stage down.
@@ -83,6 +87,7 @@ def run_campaign(
         base: of all campaigns, usually `.streamctl/chaos`.
         seed: of order and records.
         repeat: how often.
+        toxiproxy: address of its API, to use it instead of our proxy; empty for ours.
         on_event: hears of each step.
 
     Raises:
@@ -93,7 +98,7 @@ def run_campaign(
     judgements: list[Judgement] = []
     not_run: list[NotRun] = []
     plan = _plan(experiments, seed=seed, repeat=repeat)
-    with Stage(directory, on_event=on_event) as stage:
+    with Stage(directory, toxiproxy=toxiproxy, on_event=on_event) as stage:
         for number, experiment in enumerate(plan, start=1):
             on_event(Event(message=experiment.title, done=number - 1, total=len(plan)))
             place = directory / f"{number:03d}-{experiment.name}"
@@ -102,12 +107,24 @@ def run_campaign(
                     stage, experiment, directory=place, seed=seed + number, on_event=on_event
                 )
             except StreamctlError as error:
-                not_run.append(_not_run(experiment, error))
+                not_run.append(not_run_for(experiment, error))
                 continue
             judgements.append(found)
             on_event(Event(message=f"{experiment.name}: {found.verdict}"))
             if found.verdict is Verdict.OK:  # else its data are evidence
                 shutil.rmtree(place / "project" / "data", ignore_errors=True)
+    return conclude(directory, began=began, seed=seed, judgements=judgements, not_run=not_run)
+
+
+def conclude(
+    directory: Path,
+    *,
+    began: datetime,
+    seed: int,
+    judgements: list[Judgement],
+    not_run: list[NotRun],
+) -> Campaign:
+    """Sum up a campaign, and write it down with its evidence."""
     verdicts = [found.verdict for found in judgements] + [Verdict.UNKNOWN for _ in not_run]
     campaign = Campaign(
         id=directory.name,
@@ -133,7 +150,8 @@ def _plan(experiments: Sequence[Experiment], *, seed: int, repeat: int) -> list[
     return plan
 
 
-def _not_run(experiment: Experiment, error: StreamctlError) -> NotRun:
+def not_run_for(experiment: Experiment, error: StreamctlError) -> NotRun:
+    """Why an experiment could not be tried."""
     return NotRun(
         experiment=experiment.name,
         reason=error.message,
@@ -199,9 +217,12 @@ def cleanup(base: Path, *, on_event: OnEvent = ignore) -> Cleaned:
 
 
 def _end_trial(project: Path) -> bool:
-    """End the job's processes and unmount its disk; whether there was anything."""
+    """End the job's processes and its store, unmount its disk; whether there was anything."""
+    with suppress(NotFound):
+        ObjectStore(project / "store").end()
     mounted = (project / "data").is_mount()
     if mounted:
         command = ["umount", "--lazy", str(project / "data")]
         subprocess.run(command, check=False)
+    (project / DISK_IMAGE).unlink(missing_ok=True)
     return end_processes(RunDirectory(project / ".streamctl" / "default")) or mounted

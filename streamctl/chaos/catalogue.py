@@ -10,6 +10,7 @@ from typing import Any
 from streamctl.chaos import damage
 from streamctl.chaos.experiment import Activity, Experiment, Role, Verb
 from streamctl.chaos.verbs.checkpoint import FLAVOUR
+from streamctl.errors import ExitCode
 
 BEHIND_RECORDS = 3000
 """How far a steady job may be behind: some batches of the feed."""
@@ -85,8 +86,28 @@ def _kafka() -> Iterator[Experiment]:
         action("kafka.slow", share=0.2, after=20), action("kafka.resume"), expects=_MAY_PASS,
     )  # fmt: skip
     yield made(
-        "kafka-restarted", "The broker is restarted", action("kafka.restart"), expects=_MAY_PASS
-    )
+        "kafka-restarted", "The broker is restarted", action("kafka.restart"), expects=_MAY_PASS,
+        tags=("more",),
+    )  # fmt: skip
+    yield made(
+        "kafka-moved", "The broker is stopped and comes back at the second address of the list",
+        action("kafka.move"), before=(action("kafka.two_addresses"),), expects=_MAY_PASS,
+    )  # fmt: skip
+    anew = (
+        action("kafka.make_topic"), action("data.resume"),
+        probe("job.refuses_to_start", int(ExitCode.TOPIC_MADE_ANEW)),
+        action("checkpoint.begin_anew"), action("job.start"),
+    )  # fmt: skip
+    yield made(
+        "topic-deleted", "The topic is deleted under the running job, and made again",
+        action("data.pause"), action("kafka.delete_topic"), action("job.await_end", seconds=120),
+        *anew,
+    )  # fmt: skip
+    yield made(
+        "topic-made-anew", "The topic is made anew while the job is stopped",
+        action("data.pause"), action("job.stop"), action("kafka.delete_topic"), *anew,
+        expects=_MAY_PASS,
+    )  # fmt: skip
     yield made(
         "partitions-added", "The topic gets more partitions, and records in them",
         action("kafka.add_partitions", total=4, after=2), action("data.burst", records=4000),
@@ -116,7 +137,7 @@ def _network() -> Iterator[Experiment]:
         kind="black_hole", direction="down",
     )  # fmt: skip
     yield made(
-        "network-one-way-up", "Requests do not arrive", 15, _NOTICED,
+        "network-one-way-up", "Requests do not arrive", 15, _NOTICED, "more",
         kind="black_hole", direction="up",
     )  # fmt: skip
     yield made("network-reset", "Connections are reset", 15, _NOTICED, kind="reset")
@@ -175,8 +196,23 @@ def _process() -> Iterator[Experiment]:
     for phase, when in phases.items():
         yield made(
             f"driver-killed-at-{phase}", f"The driver is killed {when}",
-            action("job.kill_at", phase=phase),
+            action("job.kill_at", phase=phase), tags=("more",),
         )  # fmt: skip
+    again = action("job.await_commit")
+    yield made(
+        "driver-killed-at-phases", "The driver is killed at each phase of a batch in turn",
+        *(step for phase in phases for step in (action("job.kill_at", phase=phase), again)),
+    )  # fmt: skip
+    yield made(
+        "executor-killed", "One of two executors is killed", action("job.kill_executor"),
+        expects=_MAY_PASS,
+        job={"spark.master": "local-cluster[2,1,768]", "spark.executor_memory": "640m"},
+    )  # fmt: skip
+    yield made(
+        "python-worker-killed", "A Python worker of Spark's is killed",
+        action("job.kill_python_worker"), expects=_MAY_PASS,
+        job={"job.entry": "jobs.python_telemetry:PythonTelemetryJob"},
+    )  # fmt: skip
     yield made(
         "driver-terminated", "The driver is told to end behind the supervisor's back",
         action("job.terminate"), action("job.await_end"), action("job.start"),
@@ -212,10 +248,23 @@ def _checkpoint() -> Iterator[Experiment]:
         )  # fmt: skip
 
 
-_OFTEN = {
-    "offsets-last-cut", "offsets-last-empty", "commits-all-deleted", "state-deleted",
-    "metadata-deleted",
-}  # fmt: skip
+_OFTEN = {"offsets-last-cut", "state-deleted", "metadata-deleted"}
+
+
+def _writes() -> Iterator[Experiment]:
+    """Single writes of the running job fail; what fails once is tried again by the supervisor."""
+    cases = {
+        "commits-fail": ("no batch can be committed", "create", ".*/commits/[0-9]+"),
+        "offsets-torn": ("the plan of a batch stays half written", "close", ".*/offsets/[0-9]+"),
+        "state-fails": ("no state can be written", "create", ".*/state/.*"),
+    }
+    for name, (what, when, paths) in cases.items():
+        yield _made(
+            f"writes-{name}", f"Writes of the running job fail: {what}", "checkpoint",
+            action("writes.fail", paths=paths, when=when, after=10), action("writes.heal"),
+            before=(action("writes.hook"),), expects=_RESTARTED,
+            tags=("more",) if name == "state-fails" else (),
+        )  # fmt: skip
 
 
 def _resources() -> Iterator[Experiment]:
@@ -229,6 +278,11 @@ def _resources() -> Iterator[Experiment]:
     yield made(
         "disk-full", "The disk of checkpoint and output is full for a while",
         action("disk.fill", after=10), action("disk.free"), tags=("quick",), **disk,
+    )  # fmt: skip
+    yield made(
+        "disk-slow", "The disk of checkpoint and output does 60 writes a second for a while",
+        action("disk.slow", per_second=60, after=20), action("disk.fast"),
+        before=(action("disk.device"),), expects=_MAY_PASS,
     )  # fmt: skip
     yield made(
         "disk-nearly-full", "The disk comes below the floor: the job stops in order",
@@ -252,9 +306,42 @@ def _resources() -> Iterator[Experiment]:
     )  # fmt: skip
 
 
+def _storage() -> Iterator[Experiment]:
+    """The backups' object store is in trouble: they come late or not, and none is half."""
+
+    def made(name: str, title: str, trouble: Activity, taken: object) -> Experiment:
+        return _made(
+            name, title, "storage", trouble, probe("backup.take", taken), action("store.clear"),
+            probe("backup.take", 0), probe("backup.verify", 0),
+            before=(action("store.start"),), expects=_MAY_PASS, tags=("more",),
+        )  # fmt: skip
+
+    late, told = 0, [0, int(ExitCode.FAILED)]
+    yield made(
+        "store-errors", "The object store of the backups answers every third request with 500",
+        action("store.errors", status=500, share=0.33), told,
+    )  # fmt: skip
+    yield made(
+        "store-throttles", "The object store of the backups answers half of all requests SlowDown",
+        action("store.errors", status=503, share=0.5), told,
+    )  # fmt: skip
+    yield made(
+        "store-slow", "The object store of the backups is slow and its line narrow",
+        action("store.fault", latency_ms=200, jitter_ms=100, bandwidth_bytes_per_second=200_000),
+        late,
+    )  # fmt: skip
+    yield made(
+        "store-down", "The object store of the backups resets every connection",
+        action("store.fault", kind="reset"), int(ExitCode.FAILED),
+    )  # fmt: skip
+
+
 def catalogue() -> dict[str, Experiment]:
     """Every experiment that ships, by name."""
-    groups = (_kafka(), _network(), _data(), _process(), _checkpoint(), _resources())
+    groups = (
+        _kafka(), _network(), _data(), _process(), _checkpoint(), _writes(), _resources(),
+        _storage(),
+    )  # fmt: skip
     return {experiment.name: experiment for group in groups for experiment in group}
 
 

@@ -49,6 +49,7 @@ class Batch:
         at: its begin, seconds since 1970.
         seconds: how long it took.
         attempt: of the driver.
+        generation: of the checkpoint; batch ids begin anew with each that has empty state.
     """
 
     at: float
@@ -56,6 +57,7 @@ class Batch:
     batch_id: int
     records: int
     attempt: int
+    generation: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +71,7 @@ class Letters:
 Counted = list[tuple[str, int, int]]
 """Device, start of the window in ms since 1970, records."""
 Rejected = list[tuple[int, int, str]]
-"""Partition, offset, reason."""
+"""Partition, offset, reason; partitions of an earlier topic of the name are below 0."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +134,19 @@ class End:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Audited:
+    """What `streamctl audit` says of the records of a job that is not the experiment's own.
+
+    Attributes:
+        verdict: ok, problem or unknown.
+        detail: one line.
+    """
+
+    verdict: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
     """One experiment.
 
@@ -141,8 +156,10 @@ class Evidence:
         rate: records a second that were sent meanwhile.
         deleted, told_deleted: query -> records that Kafka had deleted before it read them, and
             those that the job told of.
+        unmet: probes of the method whose answer was out of tolerance, one line each.
         signs: who else noticed, and when, in seconds since 1970: `verify` found damage.
         must, found, end: None where it could not be told; `unknown` says why.
+        audited: of a job that is not the experiment's own, instead of must, found and end.
     """
 
     experiment: str
@@ -160,14 +177,16 @@ class Evidence:
     signs: dict[str, float] = field(default_factory=dict)
     deleted: dict[str, int] = field(default_factory=dict)
     told_deleted: dict[str, int] = field(default_factory=dict)
+    unmet: list[str] = field(default_factory=list)
     must: Must | None = None
     found: Found | None = None
     end: End | None = None
+    audited: Audited | None = None
     unknown: str = ""
 
 
 _LISTS = {"samples": Sample, "batches": Batch, "letters": Letters}
-_ONE = {"must": Must, "found": Found, "end": End}
+_ONE = {"must": Must, "found": Found, "end": End, "audited": Audited}
 
 
 def write_evidence(path: Path, evidence: Evidence) -> None:
@@ -197,7 +216,7 @@ def evidence_of(values: dict[str, Any]) -> Evidence:
     for name, kind in _LISTS.items():
         built[name] = [kind(**each) for each in values[name]]
     for name, one in _ONE.items():
-        built[name] = None if values[name] is None else one(**_tuples(values[name]))
+        built[name] = one(**_tuples(values[name])) if values.get(name) else None
     return Evidence(**built)
 
 

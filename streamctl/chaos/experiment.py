@@ -136,9 +136,11 @@ def parse_experiment(document: Any, *, name: str) -> Experiment:
             title=str(filled["title"]),
             description=str(filled.get("description", "")),
             tags=tuple(filled.get("tags", ())),
-            hypothesis=tuple(_activity(each, Role.PROBE) for each in steady.get("probes", ())),
-            method=tuple(_activity(each) for each in filled["method"]),
-            rollbacks=tuple(_activity(each, Role.ACTION) for each in filled.get("rollbacks", ())),
+            hypothesis=tuple(parse_activity(each, Role.PROBE) for each in steady.get("probes", ())),
+            method=tuple(parse_activity(each) for each in filled["method"]),
+            rollbacks=tuple(
+                parse_activity(each, Role.ACTION) for each in filled.get("rollbacks", ())
+            ),
             **_ours(filled.get("streamctl") or {}),
         )
     except (KeyError, TypeError, AttributeError) as error:
@@ -148,13 +150,34 @@ def parse_experiment(document: Any, *, name: str) -> Experiment:
         ) from error
 
 
+def as_document(activity: Activity) -> dict[str, Any]:
+    """An activity as its file has it; `parse_activity` brings it back."""
+    provider: dict[str, Any]
+    match activity.provider:
+        case Verb(name=name, arguments=arguments):
+            provider = {"type": "streamctl", activity.role.value: name, "arguments": arguments}
+        case Process(command=(path, *words), timeout_seconds=seconds):
+            provider = {"type": "process", "path": path, "arguments": words, "timeout": seconds}
+        case Http() as http:
+            provider = {
+                "type": "http", "url": http.url, "method": http.method, "headers": http.headers,
+                "arguments": http.body, "timeout": http.timeout_seconds,
+            }  # fmt: skip
+    return {"type": activity.role.value, "name": activity.name, "provider": provider}
+
+
 def _ours(given: Mapping[str, Any]) -> dict[str, Any]:
     """What Chaos Toolkit does not have, under a name of its own."""
-    before = tuple(_activity(each, Role.ACTION) for each in given.get("before", ()))
+    before = tuple(parse_activity(each, Role.ACTION) for each in given.get("before", ()))
     return {**given, "before": before}
 
 
-def _activity(given: Mapping[str, Any], default: Role | None = None) -> Activity:
+def parse_activity(given: Mapping[str, Any], default: Role | None = None) -> Activity:
+    """Build an activity from what its file holds.
+
+    Raises:
+        Unsupported: as `read_experiment`.
+    """
     if "ref" in given:
         raise Unsupported('activities by "ref" are not known here')
     pauses = given.get("pauses") or {}

@@ -23,6 +23,7 @@ from streamctl.produce.telemetry import iso_ms
 
 EVENT_SPEED = 10.0
 """Seconds of event time in a second."""
+_LEAP_SECONDS = 7200 / EVENT_SPEED
 _BEGIN = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
 
@@ -58,6 +59,7 @@ class Feed:
 
     def __init__(self, broker: Broker, topic: str, *, ledgers: Path, seed: int) -> None:
         self._broker, self._topic, self._ledgers, self._seed = broker, topic, ledgers, seed
+        self._flow = Flow()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self._began = time.monotonic()
@@ -75,6 +77,7 @@ class Feed:
 
     def start(self, flow: Flow) -> None:
         """Send until `stop`, in a thread."""
+        self._flow = flow
         self._stopping.clear()
         arguments = (flow, Pace(rate=flow.rate), EVENT_SPEED / flow.rate, self._stopping)
         self._thread = threading.Thread(target=self._send, args=arguments, name="feed", daemon=True)
@@ -123,6 +126,17 @@ class Feed:
         if self._thread is not None:
             self._thread.join()
             self._thread = None
+
+    def resume(self) -> None:
+        """Send what flowed before; nothing happens while it flows."""
+        if self._thread is None:
+            self.start(self._flow)
+
+    def begin_anew(self) -> None:
+        """Keep other ledgers from now on, and let event time leap, so that no window is shared."""
+        self._ledgers = self._ledgers.with_name(f"{self._ledgers.name}-anew")
+        self._ledgers.mkdir(parents=True, exist_ok=True)
+        self._began -= _LEAP_SECONDS
 
     @property
     def event_time(self) -> datetime:

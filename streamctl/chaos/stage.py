@@ -4,15 +4,20 @@ A stage is a scratch directory with notes of its processes, so that `chaos clean
 killed run left.
 """
 
+import json
 import shutil
 from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
 from streamctl.chaos.proxy.control import ChildProxy, start_child
-from streamctl.errors import NotFound
+from streamctl.chaos.proxy.line import Line
+from streamctl.chaos.proxy.toxiproxy import Toxiproxy
+from streamctl.errors import NotFound, StreamctlError
 from streamctl.kafka.client import Broker
-from streamctl.reports import OnEvent, ignore
+from streamctl.reports import OnEvent, as_json, ignore
+from streamctl.rundir import read_file, replace_file
 from streamctl.sandbox import lifecycle as sandbox
 from streamctl.sandbox.config import HOST, Behind
 
@@ -23,25 +28,35 @@ _BROKER = {
 }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """Which proxy was made in a Toxiproxy, so that a later command takes it away."""
+
+    address: str
+    name: str
+
+
 class Stage:
     """A broker and a proxy. Use as a context manager, or `Stage.left` for what was left.
 
     Args:
         directory: for all files.
+        toxiproxy: address of its API, to use it instead of our proxy; empty for ours.
         on_event: hears of the start.
     """
 
-    def __init__(self, directory: Path, *, on_event: OnEvent = ignore) -> None:
+    def __init__(self, directory: Path, *, toxiproxy: str = "", on_event: OnEvent = ignore) -> None:
         self.directory = directory
-        self._on_event = on_event
+        self._toxiproxy, self._on_event = toxiproxy, on_event
         self._behind = Behind(port=0, proxy_port=0)
+        self._ports = [0, 0]
 
     def __enter__(self) -> Self:
-        self._behind = Behind(port=sandbox.free_port(), proxy_port=sandbox.free_port())
+        port, *self._ports = (sandbox.free_port() for _ in range(3))
+        self._behind = Behind(port=port, proxy_port=self._ports[0])
         try:
             self.start_broker()
-            to = (HOST, self._behind.port)
-            self.proxy = start_child(self._proxy, to, port=self._behind.proxy_port)
+            self._start_proxy()
         except BaseException:
             self.close()
             raise
@@ -60,9 +75,40 @@ class Stage:
         return self.directory / "proxy"
 
     @property
+    def _note(self) -> Path:
+        return self._proxy / "toxiproxy.json"
+
+    @property
     def servers(self) -> str:
         """Where the job finds Kafka: through the proxy."""
         return f"{HOST}:{self._behind.proxy_port}"
+
+    @property
+    def addresses(self) -> list[str]:
+        """Where the job finds Kafka, and where after the next move."""
+        return [f"{HOST}:{port}" for port in self._ports]
+
+    def move(self) -> None:
+        """Let the broker come back at its other address; nobody listens at the old one."""
+        sandbox.down(directory=self.kafka)
+        self.proxy.end()
+        self._ports.reverse()
+        self._behind = replace(self._behind, proxy_port=self._ports[0])
+        self._start_proxy()
+        self.start_broker()
+
+    def _start_proxy(self) -> None:
+        to, port = (HOST, self._behind.port), self._behind.proxy_port
+        self.proxy: Line
+        if not self._toxiproxy:
+            self.proxy = start_child(self._proxy, to, port=port)
+            return
+        note = Note(address=self._toxiproxy, name=f"streamctl-{port}")
+        self._proxy.mkdir(parents=True, exist_ok=True)
+        replace_file(self._note, json.dumps(as_json(note)) + "\n")
+        self.proxy = Toxiproxy.make(
+            note.address, note.name, listen=f"{HOST}:{port}", upstream=f"{HOST}:{to[1]}"
+        )
 
     def start_broker(self) -> None:
         """Bring the broker up, unless it runs."""
@@ -81,6 +127,9 @@ class Stage:
 
     def close(self) -> None:
         """End both processes and remove their files."""
+        if (note := read_file(self._note, Note)) is not None:
+            with suppress(StreamctlError):  # a server that has gone has no proxy left
+                Toxiproxy(note.address, note.name, made=True).end()
         with suppress(NotFound):
             ChildProxy(self._proxy).end()
         sandbox.reset(directory=self.kafka)

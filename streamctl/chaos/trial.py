@@ -3,27 +3,26 @@
 import json
 import time
 from collections import Counter
-from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from streamctl.chaos import account
+from streamctl.chaos.chapters import whole_account
 from streamctl.chaos.effects import Effects
-from streamctl.chaos.evidence import End, Evidence, Found, Must, write_evidence
+from streamctl.chaos.evidence import End, Evidence, write_evidence
 from streamctl.chaos.experiment import Experiment
 from streamctl.chaos.feed import Flow
 from streamctl.chaos.journal import Journal
+from streamctl.chaos.operated import Operated
 from streamctl.chaos.run import Means, run_experiment, run_step, undo
 from streamctl.chaos.stage import Stage
-from streamctl.chaos.subject import LETTERS, QUERIES, WINDOWS, Subject
+from streamctl.chaos.subject import WINDOWS, Subject
 from streamctl.chaos.verbs import table
 from streamctl.chaos.verbs.checkpoint import VERIFY
 from streamctl.chaos.verdict import Judgement, judge
 from streamctl.chaos.watch import Watch, batches
 from streamctl.errors import StreamctlError
-from streamctl.observe.status import read_status
 from streamctl.reports import Event, OnEvent, Verdict, as_json, ignore
 from streamctl.rundir import replace_file
 
@@ -53,7 +52,7 @@ def run_trial(
         StreamctlError: the job could not be started or prepared; nothing was tried.
     """
     subject = Subject(directory, stage, job=experiment.job, seed=seed)
-    setting_up = _means(subject, directory / "before.jsonl", on_event=on_event)
+    setting_up = means_for(subject, directory / "before.jsonl", on_event=on_event)
     try:
         subject.prepare()
         for activity in experiment.before:
@@ -70,7 +69,7 @@ def run_trial(
     return judgement
 
 
-def _means(subject: Subject, effects: Path, *, on_event: OnEvent) -> Means:
+def means_for(subject: Operated, effects: Path, *, on_event: OnEvent) -> Means:
     """The engine's hands: our verbs, done to this subject, by the real clock."""
     return Means(
         perform=partial(table.perform, subject),
@@ -97,11 +96,11 @@ def _observe(subject: Subject, experiment: Experiment, *, on_event: OnEvent) -> 
     watch.start()
     try:
         time.sleep(_SETTLE_SECONDS)
-        means = _means(subject, subject.directory / "effects.jsonl", on_event=on_event)
+        means = means_for(subject, subject.directory / "effects.jsonl", on_event=on_event)
         journal = run_experiment(experiment, means)
         subject.feed.stop()
         on_event(Event(message=f"{experiment.name}: the rest is read, then all is accounted for"))
-        drained = _drain(subject)
+        drained = subject.drain(_DRAIN_SECONDS)
     finally:
         watch.stop()
     windows, letters = batches(subject)
@@ -122,11 +121,12 @@ def _observe(subject: Subject, experiment: Experiment, *, on_event: OnEvent) -> 
         signs=_signs(journal),
         deleted={query: len(places) for query, places in subject.gone.items()},
         told_deleted=_told_deleted(subject),
+        unmet=unmet(journal),
         unknown="" if drained else "the job did not read the rest in time",
     )
     try:
         end = _stop(subject, watch)
-        must, found = _account(subject)
+        must, found = whole_account(subject)
     except StreamctlError as error:
         return replace(evidence, unknown=error.message)
     return replace(evidence, must=must, found=found, end=end)
@@ -142,24 +142,17 @@ def _signs(journal: Journal) -> dict[str, float]:
     return {"verify": found[0]} if found else {}
 
 
+def unmet(journal: Journal) -> list[str]:
+    """Probes of the method that were answered otherwise than they had to be."""
+    return [f"{s.name}: {s.output}" for s in journal.method if s.within is False]
+
+
 def _told_deleted(subject: Subject) -> dict[str, int]:
     """Query -> records that the job told were passed over."""
     told: Counter[str] = Counter()
     for loss in subject.run.losses():
         told[loss.query] += loss.records or 0
     return dict(told)
-
-
-def _drain(subject: Subject) -> bool:
-    """Wait until both queries have committed what the topic holds."""
-    deadline = time.monotonic() + _DRAIN_SECONDS
-    while time.monotonic() < deadline:
-        with suppress(StreamctlError):
-            ends = {p: high for p, (_, high) in subject.broker.watermarks(subject.topic).items()}
-            if all(subject.position(query) == ends for query in QUERIES):
-                return True
-        time.sleep(0.5)
-    return False
 
 
 def _stop(subject: Subject, watch: Watch) -> End:
@@ -179,21 +172,3 @@ def _stop(subject: Subject, watch: Watch) -> End:
         drivers=watch.drivers,
         restarts=watch.restarts,
     )
-
-
-def _account(subject: Subject) -> tuple[Must, Found]:
-    """Every record: what must have become of it, and what did."""
-    strange = account.strange_records(subject.feed.strange_file)
-    sent = account.sent_records(subject.feed.ledgers, strange, subject.broker, subject.topic)
-    subject.remember()
-    must = account.must_be(
-        sent, subject.history, gone=subject.gone[WINDOWS], gone_letters=subject.gone[LETTERS]
-    )
-    late = [q.late_rows for q in read_status(subject.run).queries if q.name == WINDOWS]
-    found = Found(
-        rows=account.output_rows(subject.generation("output") / WINDOWS),
-        state=account.state_rows(subject.checkpoint().location),
-        letters=account.dead_letters(subject.broker, f"{subject.topic}.dlq"),
-        late=late[0] if late else None,
-    )
-    return must, found

@@ -87,9 +87,10 @@ def judge(evidence: Evidence) -> Judgement:
     told = {name: seconds for name, seconds in noticed.items() if name in wanted}
     first = min(told.items(), key=lambda each: each[1]) if told else ("", None)
     commit, caught_up = first_commit(evidence), caught_up_after(evidence)
-    invariants = [check(evidence) for check in _CHECKS]
+    checks = _CHECKS if evidence.audited is None else _CHECKS_OF_A_TARGET
+    invariants = [check(evidence) for check in checks]
     invariants += [_detected(evidence, noticed), _recovered(evidence, commit, caught_up)]
-    invariants += list(_accounted(evidence))
+    invariants += list(_accounted(evidence) if evidence.audited is None else _audited(evidence))
     return Judgement(
         experiment=evidence.experiment,
         title=evidence.title,
@@ -186,10 +187,10 @@ def _stop_proven(evidence: Evidence) -> Invariant:
 def _in_order(evidence: Evidence) -> Invariant:
     """A batch id is finished once, save that a crash may run the last one again."""
     name = "batches in order"
-    seen: Counter[int] = Counter(batch.batch_id for batch in evidence.batches)
+    seen = Counter((batch.generation, batch.batch_id) for batch in evidence.batches)
     if not seen:
         return _unknown(name, "no batch was reported")
-    twice = [number for number, times in seen.items() if times > 1]
+    twice = [number for (_, number), times in seen.items() if times > 1]
     detail = f"finished twice: {twice[:3]}" if twice else f"{len(seen)} batches, each once"
     return _found(name, detail, wrong=bool(twice) and not evidence.crashed)
 
@@ -205,8 +206,15 @@ def _losses_told(evidence: Evidence) -> Invariant:
     return _found("losses are told", detail, wrong=any(untold.values()))
 
 
+def _answers(evidence: Evidence) -> Invariant:
+    """Probes within the method have a tolerance too."""
+    detail = "; ".join(evidence.unmet) or "as they should be"
+    return _found("answers meanwhile", detail, wrong=bool(evidence.unmet))
+
+
 _CHECKS = (
     _steady,
+    _answers,
     _honest,
     _lag_is_true,
     _restarts_told,
@@ -214,6 +222,16 @@ _CHECKS = (
     _in_order,
     _losses_told,
 )
+
+
+_CHECKS_OF_A_TARGET = (_steady, _answers, _honest, _in_order)
+"""It is not stopped, and its lag is known by nothing but `lag`."""
+
+
+def _audited(evidence: Evidence) -> Iterator[Invariant]:
+    if evidence.audited is not None:
+        verdict, detail = Verdict(evidence.audited.verdict), evidence.audited.detail
+        yield Invariant(name="records are accounted for", verdict=verdict, detail=detail)
 
 
 def _detected(evidence: Evidence, noticed: dict[str, float]) -> Invariant:

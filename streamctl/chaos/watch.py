@@ -10,8 +10,8 @@ from typing import Any
 
 from streamctl.chaos.evidence import Batch, Letters, Sample
 from streamctl.chaos.experiment import Http
+from streamctl.chaos.operated import Operated, seconds
 from streamctl.chaos.providers import request
-from streamctl.chaos.subject import WINDOWS, Subject, seconds
 from streamctl.errors import StreamctlError
 from streamctl.lag.measure import measure
 from streamctl.lag.subjects import find_subjects
@@ -37,7 +37,7 @@ class Watch:
         subject: whom to look at.
     """
 
-    def __init__(self, subject: Subject) -> None:
+    def __init__(self, subject: Operated) -> None:
         self.samples: list[Sample] = []
         self._runs: dict[str, _Run] = {}
         self._subject = subject
@@ -111,8 +111,8 @@ class Watch:
         told = true = None
         subject = self._subject
         with suppress(StreamctlError):
-            found = find_subjects(str(subject.checkpoint_location), query=WINDOWS)
-            with subject.stage.broker(timeout_seconds=2) as broker:
+            found = find_subjects(str(subject.places["checkpoint"]), query=subject.query)
+            with subject.ask(timeout_seconds=2) as broker:
                 report = measure(found, broker, location="", now=datetime.now(UTC), ages=False)
             told = report.lag_records
         with suppress(StreamctlError):
@@ -131,14 +131,14 @@ def _health(url: str) -> str:
         return "silent"
 
 
-def batches(subject: Subject) -> tuple[list[Batch], list[Letters]]:
+def batches(subject: Operated) -> tuple[list[Batch], list[Letters]]:
     """What the driver reported of its micro-batches."""
     windows, letters = [], []
     for line in subject.run.progress():
         if line["kind"] != "progress":
             continue
         at = seconds(line["timestamp"])
-        if line["query"] == WINDOWS:
+        if line["query"] == subject.query:
             windows.append(_batch(line, at))
         elif rejected := sum(each["count"] for each in line["rejected"].values()):
             letters.append(Letters(at=at, rejected=rejected))
@@ -152,4 +152,5 @@ def _batch(line: dict[str, Any], at: float) -> Batch:
         batch_id=line["batch_id"],
         records=line["input_rows"],
         attempt=line["attempt"],
+        generation=line.get("generation") or "",
     )

@@ -1,6 +1,5 @@
 """`streamctl checkpoint undo`, `apply` and `journal`: what was planned, done, and reversed."""
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -94,32 +93,6 @@ def _text(file: Path) -> str:
         raise StreamctlError(f'cannot read "{file}": {error}') from error
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JournalLine:
-    """One change.
-
-    Attributes:
-        entry: its name, for `undo`.
-        reversible: `undo` may bring it back, if nothing has moved since.
-    """
-
-    entry: str
-    at: datetime
-    verb: str
-    subject: str
-    who: str
-    why: str
-    reversible: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JournalReport:
-    """What was done to a checkpoint, oldest first."""
-
-    location: str
-    entries: tuple[JournalLine, ...]
-
-
 def journal_command(
     here: Here,
     path: PathArgument = "",
@@ -128,22 +101,10 @@ def journal_command(
 ) -> Any:
     """List what was done to the checkpoint: when, who, what, why."""
     from streamctl.checkpoint.change.area import area_of
-    from streamctl.checkpoint.location import journal
+    from streamctl.checkpoint.change.history import read_changes
 
     area = area_of(path or here.settings().checkpoint.location)
-    found = [
-        JournalLine(
-            entry=name,
-            at=entry.at,
-            verb=entry.verb,
-            subject=str(entry.before.get("subject", "")),
-            who=entry.who,
-            why=entry.why,
-            reversible=entry.undo is not None,
-        )
-        for name, entry in journal.named_entries(area.store)
-    ]
-    return JournalReport(location=area.location, entries=tuple(found[-lines:]))
+    return read_changes(area, newest=lines)
 
 
 def register(app: typer.Typer) -> None:

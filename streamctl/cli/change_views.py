@@ -10,8 +10,8 @@ from streamctl.reports import as_json, iso
 
 if TYPE_CHECKING:
     from streamctl.checkpoint.change.apply import ChangeReport
+    from streamctl.checkpoint.change.history import JournalReport
     from streamctl.checkpoint.change.plan import Plan, Step
-    from streamctl.cli.change_journal import JournalReport
 
 
 def change_view(report: "Plan | ChangeReport") -> View:

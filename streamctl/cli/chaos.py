@@ -3,6 +3,7 @@
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,6 +17,7 @@ from streamctl.errors import SettingsInvalid
 if TYPE_CHECKING:
     from streamctl.chaos.campaign import Campaign, Cleaned
     from streamctl.chaos.experiment import Experiment
+    from streamctl.chaos.target import BlastRadius
 
 app = typer.Typer(
     name="chaos",
@@ -56,7 +58,7 @@ def verbs(here: Here) -> "views.Verbs":
     )
 
 
-@command(app, "run", view=views.campaign)
+@command(app, "run", view=views.campaign_or_radius)
 def run(
     here: Here,
     names: Annotated[
@@ -70,14 +72,32 @@ def run(
     seed: Annotated[
         int | None, typer.Option("--seed", help="Of records and order.", show_default=False)
     ] = None,
+    target: Annotated[
+        str,
+        typer.Option(
+            "--target",
+            help="Name of this project's running job, to do it to that job.",
+            show_default=False,
+        ),
+    ] = "",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="With --target: only show what can be harmed.")
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-) -> "Campaign":
+) -> "Campaign | BlastRadius":
     """Run experiments on a job and a broker of their own. Exit code 3 when one is violated."""
     import random
 
     from streamctl.chaos.campaign import run_campaign
 
     chosen = _chosen(names or [], every=every, quick=quick)
+    if target:
+        from streamctl.cli.chaos_target import run_on_job
+
+        with _terminated_is_interrupted():
+            return run_on_job(here, chosen, name=target, base=_base(here), yes=yes, dry_run=dry_run)
+    if dry_run:
+        raise SettingsInvalid("--dry-run is for --target: other experiments harm nothing")
     confirm(f"run {len(chosen)} experiments, of a minute or two each", yes=yes)
     with _terminated_is_interrupted():
         return run_campaign(
@@ -85,6 +105,7 @@ def run(
             base=_base(here),
             seed=random.randrange(10**6) if seed is None else seed,  # noqa: S311 - no secret
             repeat=repeat,
+            toxiproxy=here.settings().chaos.toxiproxy,
             on_event=here.on_event,
         )
 
@@ -133,10 +154,13 @@ def report(
 
 @command(app, "cleanup", view=views.cleaned)
 def cleanup(here: Here) -> "Cleaned":
-    """End the processes that a killed run left; evidence stays."""
+    """End the processes that a killed run left, and change back what it did; evidence stays."""
     from streamctl.chaos.campaign import cleanup as clean
+    from streamctl.cli.chaos_target import undo_on_job
 
-    return clean(_base(here), on_event=here.on_event)
+    undone = undo_on_job(here, base=_base(here))
+    cleaned = clean(_base(here), on_event=here.on_event)
+    return replace(cleaned, campaigns=[*undone, *cleaned.campaigns])
 
 
 def _chosen(names: list[str], *, every: bool, quick: bool) -> "list[Experiment]":

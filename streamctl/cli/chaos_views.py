@@ -10,6 +10,7 @@ from streamctl.reports import Verdict
 
 if TYPE_CHECKING:
     from streamctl.chaos.campaign import Campaign, Cleaned
+    from streamctl.chaos.target import BlastRadius
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +93,27 @@ def campaign(report: "Campaign") -> View:
             ]
         ),
         _closing(report.verdict),
+    ]
+
+
+def campaign_or_radius(report: "Campaign | BlastRadius") -> View:
+    """What came of it, or what could be harmed."""
+    from streamctl.chaos.campaign import Campaign
+
+    if isinstance(report, Campaign):
+        return campaign(report)
+    return [Line(text=line) for line in radius_lines(report)]
+
+
+def radius_lines(radius: "BlastRadius") -> list[str]:
+    """What can be harmed, and by what."""
+    processes = ", ".join(map(str, radius.processes))
+    return [
+        f"job         {radius.job}, processes {processes}",
+        f"stands still  {', '.join(radius.queries)}",
+        f"reads       {', '.join(radius.topics)} at {radius.bootstrap_servers}",
+        f"writes      {radius.checkpoint_location}",
+        *(f"  {step}" for step in radius.steps),
     ]
 
 

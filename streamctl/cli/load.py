@@ -12,7 +12,7 @@ from streamctl.cli.render import Facts, Line, Table, View
 from streamctl.reports import Verdict
 
 if TYPE_CHECKING:
-    from streamctl.chaos.load import LoadReport
+    from streamctl.chaos.load.model import LoadReport
 
 app = typer.Typer(
     name="load",
@@ -54,8 +54,7 @@ def _view(report: "LoadReport") -> View:
         growth = report.confirmed.lag_growth
         text = f"{report.confirmed.rate:,.0f} records/s {word}: the lag grew by {growth:,.0f}/s"
         blocks.append(Line(text=text))
-    if report.recovery is not None:
-        back = report.recovery
+    for back in filter(None, (report.recovery, *report.recoveries)):
         text = f"killed with {back.state_rows:,} rows in {back.state_store}: "
         blocks.append(Line(text=f"{text}{back.seconds:.1f} s to the next commit"))
     return blocks
@@ -94,17 +93,36 @@ def run(
     devices: Annotated[int, typer.Option("--devices", help="Each is a key.", min=1)] = 100,
     flaws: Annotated[float, typer.Option("--flaws", help="Share of invalid records.")] = 0.01,
     late: Annotated[float, typer.Option("--late", help="Share of late records.")] = 0.01,
+    states: Annotated[
+        list[int] | None,
+        typer.Option("--state", help="Rows of state to come back with; again for more."),
+    ] = None,
+    stores: Annotated[
+        list[str] | None,
+        typer.Option("--store", help="Provider for --state: rocksdb, hdfs; again for both."),
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> "LoadReport":
-    """Try higher and higher rates on a job of its own; `--set` changes that job."""
+    """Try higher and higher rates on a job of its own; `--set` changes that job.
+
+    Interrupted, the same command goes on from the last rate.
+    """
     from streamctl.chaos.feed import Flow
-    from streamctl.chaos.load import Plan, run_load
+    from streamctl.chaos.load.model import Plan
+    from streamctl.chaos.load.run import run_load
     from streamctl.settings.sources import parse_assignments
 
     confirm("load this machine for some minutes", yes=yes)
     settings: dict[str, Any] = dict(parse_assignments(here.assignments))
     return run_load(
-        Plan(first=rate, seconds=seconds, halvings=halvings, confirm_seconds=confirm_seconds),
+        Plan(
+            first=rate,
+            seconds=seconds,
+            halvings=halvings,
+            confirm_seconds=confirm_seconds,
+            states=tuple(states or ()),
+            stores=tuple(stores or ("rocksdb",)),
+        ),
         base=_base(here),
         flow=Flow(rate=rate, devices=devices, flaws={"all": flaws}, late_share=late),
         settings=settings,
@@ -125,7 +143,7 @@ def report(
 ) -> Written:
     """Write a load run as one HTML file, with curves: it needs no network."""
     from streamctl.chaos.campaign import last_campaign
-    from streamctl.chaos.load import read_load
+    from streamctl.chaos.load.model import read_load
     from streamctl.chaos.report.load_page import load_page
     from streamctl.rundir import replace_file
 
@@ -136,6 +154,6 @@ def report(
 
 
 def _base(here: Here) -> Path:
-    from streamctl.chaos.load import FOLDER
+    from streamctl.chaos.load.model import FOLDER
 
     return here.layers().root / ".streamctl" / FOLDER

@@ -270,7 +270,7 @@ class Broker:
     def _remember(self, error: "KafkaError") -> None:
         if error.name() != "_ALL_BROKERS_DOWN":  # it tells that, not why
             reason = re.sub(r"^\S+/\w+: ", "", error.str())
-            self._last_error = re.sub(r" \(after \d+ms in state [^)]*\)$", "", reason)
+            self._last_error = re.sub(r" \(after \d+ms in state .*\)$", "", reason)
 
     def _offsets(self, topic: str, *specs: Any) -> list[dict[int, Any]]:
         """Return the answers for all partitions, one dict a spec.

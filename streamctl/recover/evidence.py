@@ -58,7 +58,7 @@ class Evidence:
         generation: the current one; empty before the first start.
         backup: id of the newest backup that can be read; empty for none.
         backup_at: when it was taken.
-        fail_on_data_loss: the setting.
+        fail_on_data_loss, may_quarantine: the settings.
     """
 
     observed: Observed | None
@@ -70,6 +70,7 @@ class Evidence:
     backup: str
     backup_at: str
     fail_on_data_loss: bool
+    may_quarantine: bool = False
 
 
 def look(run: RunDirectory, settings: Settings, *, project: Path, on_event: OnEvent) -> Evidence:
@@ -105,6 +106,7 @@ def look(run: RunDirectory, settings: Settings, *, project: Path, on_event: OnEv
         backup=backup,
         backup_at=backup_at,
         fail_on_data_loss=settings.kafka.fail_on_data_loss,
+        may_quarantine=settings.poison.quarantine,
     )
 
 

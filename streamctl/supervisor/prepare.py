@@ -9,11 +9,11 @@ import json
 from datetime import datetime
 from pathlib import Path
 
-from streamctl.checkpoint.location import generations
+from streamctl.checkpoint.location import generations, quarantine
 from streamctl.checkpoint.location.generations import Generation
 from streamctl.checkpoint.location.store import Store
 from streamctl.checkpoint.tree.reader import Checkpoint
-from streamctl.errors import CheckpointNotFound, Refused, SettingsInvalid
+from streamctl.errors import CheckpointNotFound, Refused, SettingsInvalid, TopicMadeAnew
 from streamctl.kafka.client import Broker
 from streamctl.rundir import Launch
 from streamctl.settings.model import Settings
@@ -56,15 +56,15 @@ def require_topics(generation: Generation, topic_ids: dict[str, str | None]) -> 
     """Guard against a topic that was deleted and made anew: its offsets mean other records.
 
     Raises:
-        Refused: the broker's id of a topic is not the one that the generation began with.
+        TopicMadeAnew: the broker's id of a topic is not the one that the generation began with.
     """
     for topic, began_with in generation.topic_ids.items():
         now = topic_ids.get(topic)
         if began_with and now and now != began_with:
-            raise Refused(
+            raise TopicMadeAnew(
                 f'topic "{topic}" was made anew since generation {generation.name} began',
-                hint="Its old offsets mean other records now. Give the job another checkpoint "
-                "and output location, or bring the old topic back.",
+                hint="Its old offsets mean other records now. To begin with the new topic, run "
+                "`streamctl checkpoint rotate --from earliest --accept-new-topic`.",
             )
 
 
@@ -188,4 +188,5 @@ def launch(
         archive=str(archive) if use else "",
         make_archive=str(making) if making and not use else "",
         trial_records=trial_records,
+        hidden=quarantine.hidden(quarantine.read(store), generation.topic_ids),
     )

@@ -31,6 +31,7 @@ from streamctl.supervisor.circuit import CircuitBreaker
 from streamctl.supervisor.holding import Holding
 from streamctl.supervisor.limits import DiskFloor
 from streamctl.supervisor.logs import JobLog, pump
+from streamctl.supervisor.poison import Poison
 from streamctl.supervisor.policy import End, Exit, Restart, after_exit, backoff_seconds, describe
 from streamctl.supervisor.progress import ProgressTail
 from streamctl.supervisor.scheduled_backups import ScheduledBackups
@@ -42,6 +43,10 @@ if TYPE_CHECKING:
 TICK_SECONDS = 0.1
 NOW_GRACE_SECONDS = 10.0
 """How long `stop --now` lets Spark end by itself before the processes are killed."""
+
+
+class _Stopped(Exception):
+    """The job is to stop; ends a search."""
 
 
 class Supervisor:
@@ -75,6 +80,7 @@ class Supervisor:
         self._tail = ProgressTail(run.progress_file, on_batch=self._circuit.take)
         self._opened_deadline = 0.0
         self._backups = ScheduledBackups(run, settings, tell=self._log.event)
+        self._poison = Poison(settings, self._log)
         self._floor = DiskFloor(settings)
         self._full = ""
         self._signal: str | None = None
@@ -181,11 +187,32 @@ class Supervisor:
             )
             if self._full:
                 return self._ended_by_disk()
-            if isinstance(decision, End):
+            if isinstance(decision, End) and not self._cured(decision, ended):
                 return decision
-            self._back_off(decision)
+            if isinstance(decision, Restart):
+                self._back_off(decision)
             if self._stop:
                 return End(observed=Observed.STOPPED, why="stopped while waiting to restart")
+
+    def _cured(self, decision: End, ended: Exit) -> bool:
+        """Whether what the job failed on was set aside, so that another attempt is worth it."""
+        failure = ended.failure or self._run.read(Failure)
+        if decision.observed is not Observed.FAILED or self._holding is None or failure is None:
+            return False
+        if not self._poison.may_search(failure):
+            return False
+        self._publish(observed=Observed.SEARCHING)
+        try:
+            return self._poison.cure(failure, self._holding.held(), beat=self._beat)
+        except _Stopped:
+            return False
+
+    def _beat(self) -> None:
+        """Hold the lease without a driver; a wish to stop ends what goes on."""
+        self._renew_lease(None)
+        self._read_stop()
+        if self._stop:
+            raise _Stopped
 
     def _wait_while_open(self) -> bool:
         """Wait until the circuit breaker lets something through; False when asked to stop."""

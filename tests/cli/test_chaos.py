@@ -32,6 +32,9 @@ def test_the_verbs_are_listed(streamctl, snapshot):
         (("run", "kafka-killed", "--quick"), 2),
         (("run", "no-such-experiment"), 10),
         (("run", "kafka-killed"), 14),  # nobody to ask
+        (("run", "kafka-killed", "--dry-run"), 2),  # only a target can be harmed
+        (("run", "driver-killed", "--target", "a:B"), 10),
+        (("run", "driver-killed", "--target", "a:B", "--set", "checkpoint.protected=true"), 25),
         (("show",), 10),
         (("report",), 10),
         (("cleanup",), 0),

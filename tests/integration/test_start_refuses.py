@@ -141,7 +141,7 @@ def test_topic_made_anew(project, topic, broker):
     topic_id = broker.topic(topic).topic_id
     mine = {"job": "jobs.telemetry:TelemetryJob", "topic_ids": {topic: topic_id[::-1]}}
     generations.add(store, Generation(**asdict(generation) | mine))
-    refused(project, code=ExitCode.REFUSED, message="was made anew")
+    refused(project, code=ExitCode.TOPIC_MADE_ANEW, message="was made anew")
 
 
 def test_a_lease_held_on_another_host(project):

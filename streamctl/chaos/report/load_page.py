@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from html import escape
 
-from streamctl.chaos.load import LoadReport, Step
+from streamctl.chaos.load.model import LoadReport, Step
 from streamctl.chaos.report.plot import Plot, draw
 from streamctl.chaos.report.skeleton import document, surroundings, table
 
@@ -38,6 +38,7 @@ def load_page(report: LoadReport, *, command: str) -> str:
             f"<p>Killed with {back.state_rows:,} rows in {escape(back.state_store)}, the job "
             f"committed again after {back.seconds:.1f} s.</p>"
         )
+    body += [f"<figure>{draw(plot)}</figure>" for plot in recovery_curves(report)]
     return document(f"Load, {report.started_at}", [*body, surroundings(command)])
 
 
@@ -55,6 +56,23 @@ def curves(report: LoadReport) -> Iterator[Plot]:
             span=(0.0, highest),
             band=(min(failed), highest) if failed else None,
             unit="/s",
+        )
+
+
+def recovery_curves(report: LoadReport) -> Iterator[Plot]:
+    """Seconds from a SIGKILL to the next commit over the rows of state, for each provider."""
+    highest = max((each.state_rows for each in report.recoveries), default=0)
+    for store in dict.fromkeys(each.state_store for each in report.recoveries):
+        mine = sorted(
+            (each.state_rows, each.seconds)
+            for each in report.recoveries
+            if each.state_store == store
+        )
+        yield Plot(
+            title=f"recovery by rows of state in {store}, s",
+            points=mine,
+            span=(0.0, float(highest)),
+            unit="rows",
         )
 
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from streamctl.chaos import damage as corpus
+from streamctl.chaos.chapters import close_chapter
 from streamctl.chaos.subject import WINDOWS, Subject
 from streamctl.chaos.verbs.verb import action, probe
 from streamctl.errors import NotFound
@@ -50,10 +51,19 @@ def remedy(subject: Subject) -> str:
     return "nothing to mend" if found["status"] == "ok" else f"restored as {restore(subject)}"
 
 
+def begin_anew(subject: Subject) -> str:
+    """Let the stopped job go on with empty state at the begin of a topic made anew; where."""
+    close_chapter(subject)
+    choices = ("--from", "earliest", "--accept-new-topic", "--yes")
+    subject.must("checkpoint", "rotate", *choices)
+    return subject.generation("checkpoint").name
+
+
 VERBS = {
     "checkpoint.backup": action(backup),
     "checkpoint.damage": action(damage),
     VERIFY: probe(verify),
     "checkpoint.restore": action(restore),
     "checkpoint.remedy": action(remedy),
+    "checkpoint.begin_anew": action(begin_anew),
 }

@@ -6,6 +6,7 @@ from typing import Any
 from streamctl.chaos.feed import Flow
 from streamctl.chaos.subject import Subject
 from streamctl.chaos.verbs.verb import action
+from streamctl.errors import DeadlinePassed
 
 
 def burst(
@@ -52,7 +53,25 @@ def _strange(device: str, time: str) -> list[tuple[str, bytes | None, str | None
     ]
 
 
+def pause(subject: Subject, seconds: float = 120.0) -> None:
+    """Send nothing more, and wait until the job has committed what there is.
+
+    Raises:
+        DeadlinePassed: it has not, in time.
+    """
+    subject.feed.stop()
+    if not subject.drain(seconds):
+        raise DeadlinePassed(f"the job did not read all within {seconds:g} s")
+
+
+def resume(subject: Subject, **_more: Any) -> None:
+    """Send again what flowed before."""
+    subject.feed.resume()
+
+
 VERBS = {
+    "data.pause": action(pause, undo="data.resume"),
+    "data.resume": action(resume),
     "data.burst": action(burst),
     "data.strange": action(strange),
 }

@@ -4,7 +4,9 @@ import os
 import signal
 from concurrent.futures import ThreadPoolExecutor
 
-from streamctl.chaos.subject import Subject
+import psutil
+
+from streamctl.chaos.operated import Operated
 from streamctl.chaos.verbs.phases import kill_at
 from streamctl.chaos.verbs.verb import action, probe
 from streamctl.chaos.verbs.wait import await_commit, await_end, until
@@ -12,13 +14,17 @@ from streamctl.errors import DeadlinePassed, NotFound
 from streamctl.job.launcher import kill as kill_process
 from streamctl.observe.status import is_supervised, read_status
 
+_EXECUTOR, _PYTHON_WORKER = "CoarseGrainedExecutorBackend", "pyspark.daemon"
+"""Spark's own words in the command lines of both."""
+_LOOK_SECONDS = 20.0
 
-def status(subject: Subject) -> str:
+
+def status(subject: Operated) -> str:
     """The verdict of `status`: ok, problem or unknown."""
     return str(read_status(subject.run).verdict)
 
 
-def commits(subject: Subject, batches: int = 1, seconds: float = 30.0) -> bool:
+def commits(subject: Operated, batches: int = 1, seconds: float = 30.0) -> bool:
     """Whether the windows' query commits so many more batches in time."""
     try:
         for _ in range(batches):
@@ -28,27 +34,27 @@ def commits(subject: Subject, batches: int = 1, seconds: float = 30.0) -> bool:
     return True
 
 
-def lag(subject: Subject) -> int:
+def lag(subject: Operated) -> int:
     """Records that the job is behind."""
     return subject.true_lag()
 
 
-def start(subject: Subject) -> None:
+def start(subject: Operated) -> None:
     """Start the job and wait for its first batch."""
     subject.must("start")
 
 
-def stop(subject: Subject) -> None:
+def stop(subject: Operated) -> None:
     """Stop the job after its running batch."""
     subject.must("stop")
 
 
-def refuses_to_start(subject: Subject) -> int:
+def refuses_to_start(subject: Operated) -> int:
     """Try to start the job; the exit code."""
     return subject.streamctl("start").exit_code
 
 
-def start_twice(subject: Subject) -> list[int]:
+def start_twice(subject: Operated) -> list[int]:
     """Stop the job, then start it twice at once; the exit codes, sorted."""
     subject.must("stop")
     with ThreadPoolExecutor(2) as pool:
@@ -56,13 +62,50 @@ def start_twice(subject: Subject) -> list[int]:
         return sorted(answer.result().exit_code for answer in answers)
 
 
-def kill(subject: Subject) -> None:
+def kill(subject: Operated) -> None:
     """End the driver and its JVM with SIGKILL."""
     subject.crashed = True
     _signal(subject, signal.SIGKILL)
 
 
-def terminate(subject: Subject) -> None:
+def kill_executor(subject: Operated) -> int:
+    """End one executor with SIGKILL; its process id. With a local master there is none."""
+    return _kill_one(subject, _EXECUTOR, "no executor runs; a local-cluster master has some")
+
+
+def kill_python_worker(subject: Operated) -> int:
+    """End one of Spark's Python workers with SIGKILL; only jobs with Python functions have them."""
+    return _kill_one(subject, _PYTHON_WORKER, "no Python worker runs")
+
+
+def _kill_one(subject: Operated, words: str, none: str) -> int:
+    """End the youngest process of the driver's session that has these words in its command line.
+
+    Raises:
+        NotFound: there is none within some seconds.
+    """
+    found: list[int] = []
+
+    def look() -> bool:
+        found[:] = [pid for pid in subject.driver_processes() if words in _command_line(pid)]
+        return bool(found)
+
+    try:
+        until(look, seconds=_LOOK_SECONDS, what=none)
+    except DeadlinePassed:
+        raise NotFound(none) from None
+    kill_process(found[-1])
+    return found[-1]
+
+
+def _command_line(pid: int) -> str:
+    try:
+        return " ".join(psutil.Process(pid).cmdline())
+    except psutil.Error:
+        return ""
+
+
+def terminate(subject: Operated) -> None:
     """Ask the driver to end with SIGTERM, behind the supervisor's back."""
     found = subject.status()
     if found is None or found.driver_pid is None:
@@ -70,18 +113,18 @@ def terminate(subject: Subject) -> None:
     os.kill(found.driver_pid, signal.SIGTERM)
 
 
-def pause(subject: Subject) -> None:
+def pause(subject: Operated) -> None:
     """Freeze the driver with SIGSTOP."""
     _signal(subject, signal.SIGSTOP)
 
 
-def resume(subject: Subject) -> None:
+def resume(subject: Operated) -> None:
     """Let a frozen driver go on."""
     for pid in subject.driver_processes():
         os.kill(pid, signal.SIGCONT)
 
 
-def kill_supervisor(subject: Subject) -> None:
+def kill_supervisor(subject: Operated) -> None:
     """End the supervisor with SIGKILL; the driver has to notice and end."""
     found = subject.status()
     if found is None or not is_supervised(subject.run):
@@ -90,7 +133,7 @@ def kill_supervisor(subject: Subject) -> None:
     until(lambda: not subject.driver_processes(), seconds=120, what="the driver has not ended")
 
 
-def _signal(subject: Subject, what: signal.Signals) -> None:
+def _signal(subject: Operated, what: signal.Signals) -> None:
     processes = subject.driver_processes()
     if not processes:
         raise NotFound("no driver runs")
@@ -102,19 +145,21 @@ def _signal(subject: Subject, what: signal.Signals) -> None:
 
 
 VERBS = {
-    "job.status": probe(status),
-    "job.lag": probe(lag),
-    "job.commits": probe(commits),
-    "job.refuses_to_start": probe(refuses_to_start),
-    "job.start": action(start),
-    "job.stop": action(stop, undo="job.start"),
-    "job.await_end": action(await_end),
-    "job.await_commit": action(await_commit),
-    "job.start_twice": action(start_twice, undo="job.start"),
-    "job.kill": action(kill),
-    "job.kill_at": action(kill_at),
-    "job.terminate": action(terminate),
-    "job.pause": action(pause, undo="job.resume"),
-    "job.resume": action(resume),
-    "job.kill_supervisor": action(kill_supervisor, undo="job.start"),
+    "job.status": probe(status, on_target=True),
+    "job.lag": probe(lag, on_target=True),
+    "job.commits": probe(commits, on_target=True),
+    "job.refuses_to_start": probe(refuses_to_start, on_target=True),
+    "job.start": action(start, on_target=True),
+    "job.stop": action(stop, undo="job.start", on_target=True),
+    "job.await_end": action(await_end, on_target=True),
+    "job.await_commit": action(await_commit, on_target=True),
+    "job.start_twice": action(start_twice, undo="job.start", on_target=True),
+    "job.kill": action(kill, on_target=True),
+    "job.kill_at": action(kill_at, on_target=True),
+    "job.kill_executor": action(kill_executor, on_target=True),
+    "job.kill_python_worker": action(kill_python_worker, on_target=True),
+    "job.terminate": action(terminate, on_target=True),
+    "job.pause": action(pause, undo="job.resume", on_target=True),
+    "job.resume": action(resume, on_target=True),
+    "job.kill_supervisor": action(kill_supervisor, undo="job.start", on_target=True),
 }

@@ -5,9 +5,10 @@ import time
 from contextlib import suppress
 from typing import Any
 
+from streamctl.chaos.chapters import remember_sent
 from streamctl.chaos.subject import QUERIES, Subject
 from streamctl.chaos.verbs.verb import action
-from streamctl.errors import BrokerUnreachable, DeadlinePassed, NotFound
+from streamctl.errors import BrokerUnreachable, DeadlinePassed, NotFound, Refused
 from streamctl.sandbox import lifecycle as sandbox
 
 _SLICE_SECONDS = 0.1
@@ -75,14 +76,31 @@ def restart(subject: Subject) -> None:
     start(subject)
 
 
+def move(subject: Subject) -> str:
+    """Stop the broker, and bring it back at its other address: clients need both."""
+    subject.stage.move()
+    return subject.stage.servers
+
+
+def two_addresses(subject: Subject) -> None:
+    """Give the job, before its start, both addresses of the broker, the present one first."""
+    subject.set("kafka.bootstrap_servers", ",".join(subject.stage.addresses))
+
+
 def delete_topic(subject: Subject) -> None:
-    """Delete the topic that the job reads."""
+    """Delete the job's topic, which must have been read whole: use data.pause before.
+
+    Raises:
+        Refused: there are records that nobody has read.
+    """
+    if lag := subject.true_lag():
+        raise Refused(f"{lag} records of the topic are unread", hint="Use data.pause before.")
+    remember_sent(subject)
     subject.broker.delete_topic(subject.topic)
 
 
-def make_topic_anew(subject: Subject, partitions: int = 2) -> None:
-    """Delete the job's topic and make another of the same name."""
-    subject.broker.delete_topic(subject.topic)
+def make_topic(subject: Subject, partitions: int = 2) -> None:
+    """Make the job's topic, unless it is there."""
     subject.broker.create_topic(subject.topic, partitions=partitions)
 
 
@@ -137,8 +155,10 @@ VERBS = {
     "kafka.resume": action(resume),
     "kafka.slow": action(slow, undo="kafka.resume"),
     "kafka.restart": action(restart, undo="kafka.start"),
-    "kafka.delete_topic": action(delete_topic),
-    "kafka.make_topic_anew": action(make_topic_anew),
+    "kafka.move": action(move, undo="kafka.start"),
+    "kafka.two_addresses": action(two_addresses),
+    "kafka.delete_topic": action(delete_topic, undo="kafka.make_topic"),
+    "kafka.make_topic": action(make_topic),
     "kafka.add_partitions": action(add_partitions),
     "kafka.truncate": action(truncate),
     "kafka.await_backlog": action(await_backlog),

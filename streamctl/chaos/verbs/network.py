@@ -2,22 +2,22 @@
 
 from typing import Any
 
+from streamctl.chaos.operated import Operated
 from streamctl.chaos.proxy.fault import CLEAR, Fault
-from streamctl.chaos.subject import Subject
 from streamctl.chaos.verbs.verb import action
 
 
-def fault(subject: Subject, **values: Any) -> None:
+def fault(subject: Operated, **values: Any) -> None:
     """Put the job's traffic under a fault: kind, latency, jitter, bandwidth, flapping."""
-    subject.stage.proxy.apply(Fault.of(values))
+    subject.line.apply(Fault.of(values))
 
 
-def clear(subject: Subject, **_: Any) -> None:
+def clear(subject: Operated, **_: Any) -> None:
     """End every fault of the network."""
-    subject.stage.proxy.apply(CLEAR)
+    subject.line.apply(CLEAR)
 
 
 VERBS = {
-    "network.fault": action(fault, undo="network.clear"),
-    "network.clear": action(clear),
+    "network.fault": action(fault, undo="network.clear", on_target=True),
+    "network.clear": action(clear, on_target=True),
 }

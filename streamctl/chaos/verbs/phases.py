@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from streamctl.chaos.subject import WINDOWS, Subject
+from streamctl.chaos.operated import Operated
 from streamctl.chaos.verbs.wait import newest, until
 from streamctl.errors import NotFound, Unsupported
 from streamctl.job.launcher import kill, session_members
@@ -20,7 +20,7 @@ _LOOK_SECONDS = 0.0005
 Look = Callable[[], bool]
 
 
-def kill_at(subject: Subject, phase: str) -> dict[str, Any]:
+def kill_at(subject: Operated, phase: str) -> dict[str, Any]:
     """End the driver at a phase of a batch: offsets, state, sink or commit; whether it was hit.
 
     Raises:
@@ -31,8 +31,8 @@ def kill_at(subject: Subject, phase: str) -> dict[str, Any]:
     if phase not in PHASES:
         raise Unsupported(f'no phase "{phase}"', hint=f"There are: {', '.join(PHASES)}.")
     base, output = (
-        subject.generation("checkpoint") / WINDOWS,
-        subject.generation("output") / WINDOWS,
+        subject.generation("checkpoint") / subject.query,
+        subject.generation("output") / subject.query,
     )
     batch = newest(base / "offsets") + 1
     processes = subject.driver_processes()  # beforehand: looking for them takes longer than a phase

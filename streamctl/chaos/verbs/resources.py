@@ -1,5 +1,6 @@
 """Faults of the machine: a full disk, too little memory, too few descriptors, busy processors."""
 
+import os
 import resource
 import subprocess
 import sys
@@ -9,12 +10,15 @@ from typing import Any
 
 import psutil
 
+from streamctl.chaos.operated import Operated
 from streamctl.chaos.subject import Subject
 from streamctl.chaos.verbs.verb import action
 from streamctl.errors import NotFound, Refused, Unsupported
 
 _FILLER = "filler"
+DISK_IMAGE = "disk.img"
 _PIECE_BYTES = 1 << 20
+_WRITES = Path("/sys/fs/cgroup/blkio/blkio.throttle.write_iops_device")
 _LIMITS = {"files": resource.RLIMIT_NOFILE, "memory": resource.RLIMIT_AS}
 
 
@@ -30,11 +34,65 @@ def small_disk(subject: Subject, megabytes: int = 64) -> None:
     _run(command, "a file system cannot be mounted here")
 
 
+def disk_device(subject: Subject, megabytes: int = 256) -> None:
+    """Mount a disk of its own, a file, under the job's data: each write waits for it; needs root.
+
+    Raises:
+        Unsupported: not allowed here.
+    """
+    place, image = subject.project / "data", _image(subject)
+    place.mkdir(parents=True, exist_ok=True)
+    with image.open("wb") as file:
+        file.truncate(megabytes << 20)
+    _run(["mkfs.ext4", "-q", "-F", str(image)], "a file system cannot be made here")
+    command = ["mount", "-o", "loop,sync", str(image), str(place)]
+    _run(command, "a file system cannot be mounted here")
+
+
 def remove_disk(subject: Subject, **_more: Any) -> None:
     """Unmount it, if it is mounted."""
     place = subject.project / "data"
     if place.is_mount():
         _run(["umount", "--lazy", str(place)], "the file system cannot be unmounted")
+    _image(subject).unlink(missing_ok=True)
+
+
+def slow_disk(subject: Subject, per_second: int = 60) -> str:
+    """Let the job's own disk do so many writes a second; needs root and the blkio controller.
+
+    Raises:
+        Refused: the disk is not one of ours.
+        Unsupported: the kernel has no such limit here.
+    """
+    place = subject.project / "data"
+    if not _image(subject).exists() or not place.is_mount():
+        raise Refused("only a disk of ours is slowed", hint="Use disk.device first.")
+    return _throttle(place, per_second)
+
+
+def free_slow_disk(subject: Subject, **_more: Any) -> None:
+    """Let the disk be as fast as it is."""
+    place = subject.project / "data"
+    if place.is_mount():
+        _throttle(place, 0)
+
+
+def _throttle(place: Path, per_second: int) -> str:
+    """Bound the writes of the block device under a path; 0 for no bound (blk-throttle)."""
+    number = place.stat().st_dev
+    device = f"{os.major(number)}:{os.minor(number)}"
+    try:
+        _WRITES.write_text(f"{device} {per_second}\n", "ascii")
+    except OSError as error:
+        raise Unsupported(
+            f"a disk cannot be slowed here: {error}",
+            hint="It needs root, and the blkio controller of cgroups, version 1.",
+        ) from error
+    return device
+
+
+def _image(subject: Subject) -> Path:
+    return subject.project / DISK_IMAGE
 
 
 def fill_disk(subject: Subject, leave_kilobytes: int = 0) -> int:
@@ -63,7 +121,7 @@ def free_disk(subject: Subject, **_more: Any) -> None:
     (subject.project / "data" / _FILLER).unlink(missing_ok=True)
 
 
-def limit(subject: Subject, what: str, more: int = 0) -> dict[str, int]:
+def limit(subject: Operated, what: str, more: int = 0) -> dict[str, int]:
     """Allow the driver's JVM so many files, or bytes of memory, more than it has now."""
     if what not in _LIMITS:
         raise Unsupported(f'no limit "{what}"', hint=f"There are: {', '.join(_LIMITS)}.")
@@ -77,7 +135,7 @@ def limit(subject: Subject, what: str, more: int = 0) -> dict[str, int]:
     return found
 
 
-def free_limit(subject: Subject, what: str, **_more: Any) -> None:
+def free_limit(subject: Operated, what: str, **_more: Any) -> None:
     """Lift the limit, if that driver still lives."""
     with suppress(NotFound, psutil.Error):
         for process in _jvm(subject):
@@ -85,7 +143,7 @@ def free_limit(subject: Subject, what: str, **_more: Any) -> None:
             process.rlimit(_LIMITS[what], (most, most))
 
 
-def burn(subject: Subject, seconds: float = 15.0, processes: int = 4) -> None:
+def burn(subject: Operated, seconds: float = 15.0, processes: int = 4) -> None:
     """Keep the processors busy with other work; it ends by itself."""
     del subject
     code = f"import time\nend = time.time() + {seconds}\nwhile time.time() < end: pass"
@@ -94,7 +152,7 @@ def burn(subject: Subject, seconds: float = 15.0, processes: int = 4) -> None:
         worker.wait()
 
 
-def _jvm(subject: Subject) -> list[psutil.Process]:
+def _jvm(subject: Operated) -> list[psutil.Process]:
     processes = [psutil.Process(pid) for pid in subject.driver_processes()]
     found = [process for process in processes if Path(process.exe()).name == "java"]
     if not found:
@@ -112,9 +170,12 @@ def _run(command: list[str], what: str) -> None:
 VERBS = {
     "disk.small": action(small_disk, undo="disk.remove"),
     "disk.remove": action(remove_disk),
+    "disk.device": action(disk_device, undo="disk.remove"),
+    "disk.slow": action(slow_disk, undo="disk.fast"),
+    "disk.fast": action(free_slow_disk),
     "disk.fill": action(fill_disk, undo="disk.free"),
     "disk.free": action(free_disk),
-    "limit.set": action(limit, undo="limit.free"),
-    "limit.free": action(free_limit),
-    "cpu.burn": action(burn),
+    "limit.set": action(limit, undo="limit.free", on_target=True),
+    "limit.free": action(free_limit, on_target=True),
+    "cpu.burn": action(burn, on_target=True),
 }

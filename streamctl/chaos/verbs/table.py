@@ -4,8 +4,8 @@ from typing import Any
 
 from streamctl.chaos import providers
 from streamctl.chaos.experiment import Activity, Http, Process
-from streamctl.chaos.subject import Subject
-from streamctl.chaos.verbs import checkpoint, data, job, kafka, network, resources
+from streamctl.chaos.operated import Operated
+from streamctl.chaos.verbs import checkpoint, data, job, kafka, network, resources, store, writes
 from streamctl.chaos.verbs.verb import Definition
 from streamctl.errors import Malformed, NotFound
 
@@ -16,10 +16,12 @@ VERBS: dict[str, Definition] = {
     **job.VERBS,
     **checkpoint.VERBS,
     **resources.VERBS,
+    **store.VERBS,
+    **writes.VERBS,
 }
 
 
-def perform(subject: Subject, activity: Activity) -> Any:
+def perform(subject: Operated, activity: Activity) -> Any:
     """Do an activity on a subject; return its answer.
 
     Raises:

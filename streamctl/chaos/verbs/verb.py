@@ -15,11 +15,13 @@ class Definition:
         call: its first argument is the subject; the others have the names of the arguments.
         undo: the verb that takes it back, given the same arguments; empty where nothing stays
             changed.
+        on_target: whether it can be done to a job that is not an experiment's own.
     """
 
     role: Role
     call: Callable[..., Any]
     undo: str = ""
+    on_target: bool = False
 
     @property
     def help(self) -> str:
@@ -27,11 +29,11 @@ class Definition:
         return (self.call.__doc__ or "").strip().splitlines()[0]
 
 
-def action(call: Callable[..., Any], *, undo: str = "") -> Definition:
+def action(call: Callable[..., Any], *, undo: str = "", on_target: bool = False) -> Definition:
     """Define an action."""
-    return Definition(role=Role.ACTION, call=call, undo=undo)
+    return Definition(role=Role.ACTION, call=call, undo=undo, on_target=on_target)
 
 
-def probe(call: Callable[..., Any]) -> Definition:
+def probe(call: Callable[..., Any], *, on_target: bool = False) -> Definition:
     """Define a probe."""
-    return Definition(role=Role.PROBE, call=call)
+    return Definition(role=Role.PROBE, call=call, on_target=on_target)

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from streamctl.chaos.subject import WINDOWS, Subject
+from streamctl.chaos.operated import Operated
 from streamctl.checkpoint.tree import layout
 from streamctl.errors import DeadlinePassed
 from streamctl.observe.status import is_supervised
@@ -32,13 +32,13 @@ def newest(folder: Path) -> int:
         return -1
 
 
-def await_commit(subject: Subject, seconds: float = 120.0) -> None:
+def await_commit(subject: Operated, seconds: float = 120.0) -> None:
     """Wait until a batch of the windows is committed that was not when asked."""
-    commits = subject.generation("checkpoint") / WINDOWS / "commits"
+    commits = subject.generation("checkpoint") / subject.query / "commits"
     before = newest(commits)
     until(lambda: newest(commits) > before, seconds=seconds, what="no batch was committed")
 
 
-def await_end(subject: Subject, seconds: float = 60.0) -> None:
+def await_end(subject: Operated, seconds: float = 60.0) -> None:
     """Wait until the job has ended by itself."""
     until(lambda: not is_supervised(subject.run), seconds=seconds, what="the job has not ended")

@@ -6,16 +6,25 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
+from tests.accounting import RETAIN_ALL
 from tests.harness import REPOSITORY, until
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 COMMAND = [sys.executable, "-m", "streamctl", "chaos"]
 ENVIRON = os.environ | {"PYTHONPATH": str(REPOSITORY)}
+
+
+@pytest.fixture
+def ground(tmp_path) -> Iterator[Path]:
+    """A directory to run experiments in; a test that fails or times out leaves no process."""
+    yield tmp_path
+    subprocess.run([*COMMAND, "cleanup"], cwd=tmp_path, env=ENVIRON, check=False)
 
 
 def left_in(place: Path) -> list[str]:
@@ -31,12 +40,12 @@ def left_in(place: Path) -> list[str]:
     return found
 
 
-def test_two_experiments_account_for_every_record_and_leave_nothing(tmp_path):
+def test_two_experiments_account_for_every_record_and_leave_nothing(ground):
     """One fault of the process, and one of the broker."""
     names = ("driver-killed", "kafka-killed")
     done = subprocess.run(
         [*COMMAND, "run", *names, "--yes", "--seed", "7", "-o", "json"],
-        cwd=tmp_path, env=ENVIRON, capture_output=True, text=True, check=False,
+        cwd=ground, env=ENVIRON, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr[-3000:]
     driver, broker = json.loads(done.stdout)["data"]["judgements"]
@@ -48,21 +57,79 @@ def test_two_experiments_account_for_every_record_and_leave_nothing(tmp_path):
         assert counts["produced"] > 1000
         assert counts["in_windows"] > 0
         assert counts["dead_letters"] > 0
-    assert left_in(tmp_path) == []
-    journal = next(tmp_path.glob(".streamctl/chaos/*/001-*/journal.json"))
+    assert left_in(ground) == []
+    journal = next(ground.glob(".streamctl/chaos/*/001-*/journal.json"))
     assert json.loads(journal.read_text())["ended"] == "completed"
 
 
-def test_a_killed_run_is_cleaned_up(tmp_path):
+def test_a_killed_run_is_cleaned_up(ground):
     """SIGKILL between the broker's start and its end."""
     with subprocess.Popen(
         [*COMMAND, "run", "kafka-paused", "--yes"],
-        cwd=tmp_path, env=ENVIRON, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        cwd=ground, env=ENVIRON, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     ) as run:  # fmt: skip
-        until(lambda: list(tmp_path.glob(".streamctl/chaos/*/proxy/proxy.json")), seconds=120)
+        until(lambda: list(ground.glob(".streamctl/chaos/*/proxy/proxy.json")), seconds=120)
         time.sleep(1)
         run.send_signal(signal.SIGKILL)
-    assert left_in(tmp_path)
-    cleaned = subprocess.run([*COMMAND, "cleanup"], cwd=tmp_path, env=ENVIRON, check=False)
+    assert left_in(ground)
+    cleaned = subprocess.run([*COMMAND, "cleanup"], cwd=ground, env=ENVIRON, check=False)
     assert cleaned.returncode == 0
-    until(lambda: left_in(tmp_path) == [], seconds=20)
+    until(lambda: left_in(ground) == [], seconds=20)
+
+
+def killing(pid: int) -> dict:
+    """An experiment as a file has it: a command of the operator's kills the driver."""
+    return {
+        "title": "the driver is killed by a command",
+        "steady-state-hypothesis": {
+            "title": "the job commits",
+            "probes": [
+                {
+                    "type": "probe", "name": "commits", "tolerance": True,
+                    "provider": {
+                        "type": "streamctl", "probe": "job.commits", "arguments": {"seconds": 60},
+                    },
+                }
+            ],
+        },
+        "method": [
+            {
+                "type": "action", "name": "kill",
+                "provider": {"type": "process", "path": "kill", "arguments": ["-9", str(pid)]},
+            }
+        ],
+        "rollbacks": [
+            {
+                "type": "action", "name": "mark",
+                "provider": {"type": "process", "path": "touch", "arguments": ["rolled-back"]},
+            }
+        ],
+        "streamctl": {"expects": {"detected_by": ["status", "restart"]}},
+    }  # fmt: skip
+
+
+def test_a_job_that_is_not_its_own_is_harmed_as_it_was_shown(project):
+    """The blast radius names process and command; the verdict has the job's own audit."""
+    feed = project.spawn("produce", "--count", "60000", "--rate", "100")
+    try:
+        assert project("start", "--set", RETAIN_ALL).exit_code == 0
+        pid = project.status().driver_pid
+        (project.directory / "mine.json").write_text(json.dumps(killing(pid)))
+        run = ("chaos", "run", "mine.json", "--target")
+        assert project(*run, "another").exit_code == 14
+        assert project(*run, "jobs.telemetry:TelemetryJob").exit_code == 14  # nobody to ask
+        shown = project.json(*run, "jobs.telemetry:TelemetryJob", "--dry-run")
+        assert pid in shown.data["processes"]
+        assert shown.data["steps"][-2].endswith(f"kill -9 {pid}")
+        assert project.status().driver_pid == pid
+        done = project.json(*run, "jobs.telemetry:TelemetryJob", "--yes")
+    finally:
+        feed.kill()
+        feed.wait()
+    assert done.exit_code == 0, done.stdout + done.stderr[-3000:]
+    (judgement,) = done.data["judgements"]
+    assert judgement["detected_by"] in {"status", "restart"}
+    assert judgement["invariants"][-1]["name"] == "records are accounted for"
+    assert (project.directory / "rolled-back").exists()
+    assert project.status().driver_pid != pid
+    assert list(project.directory.glob(".streamctl/chaos/*/*/rollbacks.json")) == []

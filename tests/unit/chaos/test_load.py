@@ -5,17 +5,11 @@ import json
 import pytest
 
 from streamctl.chaos.evidence import Batch, Sample
-from streamctl.chaos.load import (
-    LoadReport,
-    Recovery,
-    Step,
-    latencies,
-    percentile,
-    read_load,
-    search,
-    slope,
-)
-from streamctl.chaos.report.load_page import curves, load_page
+from streamctl.chaos.load.measure import latencies, percentile, slope
+from streamctl.chaos.load.model import LoadReport, Recovery, Step, read_load
+from streamctl.chaos.load.notes import Notes, unfinished
+from streamctl.chaos.load.search import search
+from streamctl.chaos.report.load_page import curves, load_page, recovery_curves
 from streamctl.errors import NotFound
 from streamctl.reports import Verdict, as_json
 
@@ -73,6 +67,11 @@ def test_a_load_run_is_read_again_and_drawn(tmp_path):
         verdict=Verdict.OK, started_at="2026-01-01T00:00:00.000Z", sustained_rate=2000,
         directory=tmp_path, steps=[step(2000, sustained=True), step(4000, sustained=False)],
         recovery=Recovery(state_store="rocksdb", state_rows=1200, seconds=8.1),
+        recoveries=[
+            Recovery(state_store=store, state_rows=rows, seconds=seconds)
+            for store, rows, seconds in
+            (("rocksdb", 90_000, 9.0), ("rocksdb", 1000, 8.0), ("hdfs", 1000, 8.5))
+        ],
     )  # fmt: skip
     with pytest.raises(NotFound):
         read_load(tmp_path)
@@ -83,3 +82,20 @@ def test_a_load_run_is_read_again_and_drawn(tmp_path):
     assert "1,200 rows in rocksdb" in html
     assert {plot.band for plot in curves(report)} == {(4000, 4000)}
     assert "<script" not in html
+    rocksdb, hdfs = recovery_curves(report)
+    assert rocksdb.points == [(1000, 8.0), (90_000, 9.0)]
+    assert "hdfs" in hdfs.title
+
+
+def test_an_interrupted_run_is_gone_on_with_when_the_same_is_asked(tmp_path):
+    asked = {"plan": {"first": 1000}}
+    notes = Notes(directory=tmp_path / "1", asked=asked, started_at="2026-01-01T00:00:00.000Z")
+    notes.steps.append(step(1000, sustained=True))
+    notes.save()
+    found = unfinished(tmp_path, asked)
+    assert found == notes
+    assert found.known(1000).sustained
+    assert found.known(2000) is None
+    assert unfinished(tmp_path, {"plan": {"first": 2000}}) is None
+    (tmp_path / "1" / "load.json").write_text("{}")
+    assert unfinished(tmp_path, asked) is None  # it has come to its end

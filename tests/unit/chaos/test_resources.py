@@ -1,5 +1,6 @@
 """Only a disk of our own is ever filled."""
 
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -15,6 +16,34 @@ def test_the_machine_s_own_disk_is_never_filled(tmp_path):
     resources.free_disk(SimpleNamespace(project=tmp_path))  # twice is once
     resources.remove_disk(SimpleNamespace(project=tmp_path))
     assert list((tmp_path / "data").iterdir()) == []
+
+
+def test_the_machine_s_own_disk_is_never_slowed(tmp_path):
+    (tmp_path / "data").mkdir()
+    with pytest.raises(Refused, match="only a disk of ours"):
+        resources.slow_disk(SimpleNamespace(project=tmp_path))
+    resources.free_slow_disk(SimpleNamespace(project=tmp_path))
+
+
+def test_a_disk_of_our_own_does_so_many_writes_a_second(tmp_path):
+    subject = SimpleNamespace(project=tmp_path)
+    try:
+        resources.disk_device(subject, megabytes=16)
+        resources.slow_disk(subject, per_second=10)
+    except Unsupported:
+        resources.remove_disk(subject)
+        pytest.skip("mounting or slowing a disk is not allowed here")
+    try:
+        began = time.monotonic()
+        (tmp_path / "data" / "slow").write_bytes(bytes(20 * 4096))
+        slow = time.monotonic() - began
+        resources.free_slow_disk(subject)
+        began = time.monotonic()
+        (tmp_path / "data" / "fast").write_bytes(bytes(20 * 4096))
+        assert slow > 2 * (time.monotonic() - began)
+    finally:
+        resources.remove_disk(subject)
+    assert list(tmp_path.iterdir()) == [tmp_path / "data"]
 
 
 def test_a_small_disk_comes_is_filled_and_goes(tmp_path):

@@ -76,6 +76,12 @@ def test_records_that_kafka_deleted_are_neither_lost_nor_unread():
     assert (found.verdict, found.counts.gone) == (Verdict.OK, 9)
 
 
+def test_batch_ids_begin_anew_with_a_generation():
+    evidence = replace(recorded(), crashed=False)
+    again = replace(evidence.batches[0], generation="0002", at=evidence.batches[-1].at + 1)
+    assert "batches in order" not in violated(replace(evidence, batches=[*evidence.batches, again]))
+
+
 def test_evidence_comes_back_from_its_file(tmp_path):
     path = tmp_path / "evidence.json"
     write_evidence(path, recorded())

@@ -16,6 +16,7 @@ CASES = [
     (Of.INFRASTRUCTURE, "UnknownHostException", "java.net.UnknownHostException: namenode"),
     (Of.INFRASTRUCTURE, "OutOfMemoryError", STREAM + "Job aborted\nCaused by: java.lang.OutOfMemoryError: Java heap space"),
     (Of.INFRASTRUCTURE, "IOException", "Caused by: java.io.IOException: No space left on device\n\tat java.base/java.io.FileOutputStream.writeBytes"),
+    (Of.INFRASTRUCTURE, "SparkException", "org.apache.spark.SparkException: Python worker exited unexpectedly (crashed)\n\tat org.apache.spark.api.python.BasePythonRunner$ReaderIterator$$anonfun$1.applyOrElse(PythonRunner.scala:745)\nCaused by: java.io.EOFException"),
     (Of.INFRASTRUCTURE, "SparkException", "org.apache.spark.SparkException: Job aborted due to stage failure: ExecutorLostFailure (executor 1 exited unrelated to the running tasks)"),
     (Of.INFRASTRUCTURE, "CANNOT_LOAD_STATE_STORE.ROCKSDB_STORE_PROVIDER_OUT_OF_MEMORY", STREAM + "[CANNOT_LOAD_STATE_STORE.ROCKSDB_STORE_PROVIDER_OUT_OF_MEMORY] An error occurred during loading state."),
     (Of.INFRASTRUCTURE, "CANNOT_LOAD_STATE_STORE.UNRELEASED_THREAD_ERROR", STREAM + "[CANNOT_LOAD_STATE_STORE.UNRELEASED_THREAD_ERROR] a task did not release the lock"),

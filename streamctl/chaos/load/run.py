@@ -1,0 +1,165 @@
+"""A load run from its broker to its report. Each figure is noted at once, and never taken twice."""
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from streamctl.chaos.feed import Flow
+from streamctl.chaos.load.measure import drain, measure_step
+from streamctl.chaos.load.model import REPORT, LoadReport, Plan, Step
+from streamctl.chaos.load.notes import Notes, unfinished
+from streamctl.chaos.load.recovery import keeps_state, recover, recoveries
+from streamctl.chaos.load.search import search
+from streamctl.chaos.stage import Stage
+from streamctl.chaos.subject import Subject
+from streamctl.chaos.watch import Watch
+from streamctl.reports import Event, OnEvent, Verdict, as_json, ignore, iso
+from streamctl.rundir import replace_file
+
+_CONFIRMED = 0.9
+_JOB: dict[str, Any] = {"kafka.max_offsets_per_trigger": 200_000, "spark.driver_memory": "1g"}
+
+
+def run_load(
+    plan: Plan,
+    *,
+    base: Path,
+    flow: Flow,
+    settings: Mapping[str, Any],
+    on_event: OnEvent = ignore,
+) -> LoadReport:
+    """Bring up a broker and a job, try rates, kill the driver, take all down.
+
+    A run that was interrupted is gone on with when the same is asked again.
+
+    Args:
+        plan: which rates, and how long.
+        base: of all load runs; figures stay there.
+        flow: what is sent, but for its rate.
+        settings: of the job, over ours; flat keys.
+        on_event: hears of each step.
+
+    Raises:
+        StreamctlError: the job could not be started.
+    """
+    notes = _notes(plan, base=base, flow=flow, settings=settings, on_event=on_event)
+    with Stage(notes.directory, on_event=on_event) as stage:
+        rig = _Rig(stage, notes, plan, flow=flow, settings={**_JOB, **settings}, on_event=on_event)
+        highest = rig.rates()
+        for store in plan.stores if plan.states else ():
+            rig.recoveries(store)
+    verdict = Verdict.UNKNOWN if highest is None else Verdict.OK
+    if notes.confirmed is not None and not notes.confirmed.sustained:
+        verdict = Verdict.PROBLEM
+    report = LoadReport(
+        verdict=verdict,
+        started_at=notes.started_at,
+        sustained_rate=highest,
+        directory=notes.directory,
+        steps=notes.steps,
+        confirmed=notes.confirmed,
+        recovery=notes.recovery,
+        recoveries=notes.recoveries,
+    )
+    replace_file(notes.directory / REPORT, json.dumps(as_json(report), indent=1) + "\n")
+    return report
+
+
+def _notes(
+    plan: Plan, *, base: Path, flow: Flow, settings: Mapping[str, Any], on_event: OnEvent
+) -> Notes:
+    """Those of an interrupted run that was asked for the same, or new ones."""
+    asked: Any = json.loads(
+        json.dumps({"plan": as_json(plan), "flow": as_json(flow), "settings": dict(settings)})
+    )
+    if (found := unfinished(base, asked)) is not None:
+        on_event(Event(message=f"going on with {found.directory.name}: {len(found.steps)} rates"))
+        return found
+    began = datetime.now(UTC)
+    directory = base / began.strftime("%Y%m%d-%H%M%S")
+    notes = Notes(directory=directory, asked=asked, started_at=iso(began))
+    notes.save()
+    return notes
+
+
+@contextmanager
+def _started(
+    stage: Stage, directory: Path, settings: Mapping[str, Any]
+) -> Iterator[tuple[Subject, Watch]]:
+    """A job of its own that runs and is watched; its data do not stay."""
+    shutil.rmtree(directory, ignore_errors=True)  # of an interrupted run
+    subject = Subject(directory, stage, job=settings, seed=1)
+    watch = Watch(subject)
+    try:
+        subject.prepare()
+        subject.must("start")
+        watch.start()
+        yield subject, watch
+    finally:
+        if watch.running:
+            watch.stop()
+        subject.clean()
+        shutil.rmtree(subject.project / "data", ignore_errors=True)
+
+
+class _Rig:
+    """Jobs under load, and what is noted of them."""
+
+    def __init__(
+        self,
+        stage: Stage,
+        notes: Notes,
+        plan: Plan,
+        *,
+        flow: Flow,
+        settings: Mapping[str, Any],
+        on_event: OnEvent,
+    ) -> None:
+        self.stage, self.notes, self.plan, self.flow = stage, notes, plan, flow
+        self.settings, self.on_event = settings, on_event
+
+    def rates(self) -> float | None:
+        """Search the highest rate, confirm it, and kill the driver once."""
+        notes, plan = self.notes, self.plan
+        with _started(self.stage, notes.directory / "job", self.settings) as (subject, watch):
+
+            def step(rate: float, seconds: float) -> Step:
+                self.on_event(Event(message=f"{rate:,.0f} records/s for {seconds:g} s"))
+                flow = replace(self.flow, rate=rate)
+                found = measure_step(subject, watch, flow, seconds=seconds)
+                drain(subject)
+                return found
+
+            def attempt(rate: float) -> bool:
+                if notes.known(rate) is None:
+                    notes.steps.append(step(rate, plan.seconds))
+                    notes.save()
+                known = notes.known(rate)
+                return known is not None and known.sustained
+
+            highest = search(attempt, first=plan.first, halvings=plan.halvings)
+            if highest and plan.confirm_seconds and notes.confirmed is None:
+                notes.confirmed = step(_CONFIRMED * highest, plan.confirm_seconds)
+                notes.save()
+            if notes.recovery is None:
+                self.on_event(Event(message="the driver is killed, to see how it comes back"))
+                notes.recovery = recover(subject, replace(self.flow, rate=highest or plan.first))
+                notes.save()
+        return highest
+
+    def recoveries(self, store: str) -> None:
+        """Kill a job of its own with a provider and each size of state."""
+        if store in {each.state_store for each in self.notes.recoveries}:
+            return
+        settings = {**self.settings, **keeps_state(store)}
+        place = self.notes.directory / f"job-{store}"
+        with _started(self.stage, place, settings) as (subject, _):
+            states = self.plan.states
+            found = list(recoveries(subject, self.flow, states, on_event=self.on_event))
+        self.notes.recoveries += found
+        self.notes.save()

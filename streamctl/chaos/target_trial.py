@@ -1,0 +1,107 @@
+"""An experiment on a job that is not its own, from the first look to the verdict.
+
+Nothing was sent by us, so no ledger says what must have become of the records: `streamctl audit`
+accounts for them, and its verdict is part of ours.
+"""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from streamctl.chaos.evidence import Audited, Evidence, write_evidence
+from streamctl.chaos.experiment import Experiment, as_document, parse_activity
+from streamctl.chaos.run import run_experiment, run_step, undo
+from streamctl.chaos.target import Target
+from streamctl.chaos.trial import means_for, unmet
+from streamctl.chaos.verdict import Judgement, judge
+from streamctl.chaos.watch import Watch, batches
+from streamctl.errors import StreamctlError
+from streamctl.reports import OnEvent, as_json, ignore
+from streamctl.rundir import replace_file
+
+_SETTLE_SECONDS = 5.0
+_AUDIT_SECONDS = 600.0
+_ROLLBACKS = "rollbacks.json"
+"""There while something may have to be changed back."""
+
+
+def run_on_target(
+    target: Target, experiment: Experiment, *, on_event: OnEvent = ignore
+) -> Judgement:
+    """Do the experiment to a running job, and judge what was seen.
+
+    Raises:
+        KeyboardInterrupt: after everything was undone.
+    """
+    target.directory.mkdir(parents=True, exist_ok=True)
+    rollbacks = target.directory / _ROLLBACKS
+    replace_file(rollbacks, json.dumps([as_document(step) for step in experiment.rollbacks]) + "\n")
+    watch = Watch(target)
+    watch.start()
+    try:
+        time.sleep(_SETTLE_SECONDS)
+        means = means_for(target, target.directory / "effects.jsonl", on_event=on_event)
+        journal = run_experiment(experiment, means)
+        rollbacks.unlink()
+        time.sleep(_SETTLE_SECONDS)
+    finally:
+        watch.stop()
+    windows, letters = batches(target)
+    fault = journal.fault
+    evidence = Evidence(
+        experiment=experiment.name,
+        title=experiment.title,
+        ended_how=journal.ended or "",
+        deviated=journal.deviated,
+        began=fault[0].timestamp() if fault else None,
+        ended=fault[1].timestamp() if fault else None,
+        crashed=target.crashed or watch.crashes > 0,
+        rate=_rate(windows),
+        expects=dict(experiment.expects),
+        samples=watch.samples,
+        batches=windows,
+        letters=letters,
+        unmet=unmet(journal),
+        audited=_audit(target),
+    )
+    write_evidence(target.directory / "evidence.json", evidence)
+    judgement = judge(evidence)
+    _save(target.directory / "verdict.json", judgement)
+    return judgement
+
+
+def undo_what_was_left(target: Target, *, on_event: OnEvent = ignore) -> bool:
+    """Do the rollbacks of a run that was killed, and take back its changes; if there were."""
+    left = target.directory / _ROLLBACKS
+    if not left.exists():
+        return False
+    means = means_for(target, target.directory / "effects.jsonl", on_event=on_event)
+    for document in json.loads(left.read_text("utf-8")):
+        run_step(parse_activity(document), means)
+    undo(means)
+    left.unlink()
+    return True
+
+
+def _rate(windows: list[Any]) -> float:
+    """Records a second, by the batches that were reported."""
+    if not windows:
+        return 0.0
+    began, ended = windows[0].at, windows[-1].at + windows[-1].seconds
+    return float(sum(batch.records for batch in windows) / max(1.0, ended - began))
+
+
+def _audit(target: Target) -> Audited:
+    """What `streamctl audit` says."""
+    try:
+        answer = target.streamctl("audit", timeout=_AUDIT_SECONDS)
+    except StreamctlError as error:
+        return Audited(verdict="unknown", detail=error.message)
+    if answer.data is None:
+        return Audited(verdict="unknown", detail=answer.reason)
+    return Audited(verdict=answer.data["verdict"], detail=f"audit says {answer.data['verdict']}")
+
+
+def _save(path: Path, judgement: Judgement) -> None:
+    replace_file(path, json.dumps(as_json(judgement), indent=1) + "\n")
