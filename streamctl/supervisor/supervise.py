@@ -20,7 +20,6 @@ from streamctl.rundir import (
 from streamctl.settings.model import Settings
 from streamctl.supervisor import losses
 from streamctl.supervisor.attempt import Attempts
-from streamctl.supervisor.backups import ScheduledBackups
 from streamctl.supervisor.circuit import CircuitBreaker
 from streamctl.supervisor.holding import Holding
 from streamctl.supervisor.limits import DiskFloor
@@ -28,6 +27,7 @@ from streamctl.supervisor.logs import JobLog, pump
 from streamctl.supervisor.poison import Poison
 from streamctl.supervisor.policy import End, Exit, Restart, after_exit, backoff_seconds, describe
 from streamctl.supervisor.progress import ProgressTail
+from streamctl.supervisor.scheduled_backups import ScheduledBackups
 from streamctl.supervisor.standby import Standby, Watched
 from streamctl.supervisor.telling import Telling
 from streamctl.supervisor.wishes import Wishes

@@ -224,7 +224,9 @@ def test_doctor_tells_all_at_once_and_changes_nothing(project, topic, broker):
 
 
 def test_ctrl_c_during_the_checks_leaves_nothing(project):
-    process = project.spawn("start", "--bootstrap-servers", f"127.0.0.1:{free_port()}")
+    takes_interrupts = ("env", "--default-signal=INT")  # also under a shell that ignores them
+    servers = f"127.0.0.1:{free_port()}"
+    process = project.spawn("start", "--bootstrap-servers", servers, prefix=takes_interrupts)
     for line in process.stderr:
         if line.startswith("disk"):
             break
