@@ -2,12 +2,12 @@
 
 A `progress` line has `query`, `query_id`, `spark_run_id`, `batch_id`, `timestamp`,
 `duration_ms` (by phase), `input_rows`, `input_rows_per_second`, `processed_rows_per_second`,
-`output_rows` (null when the sink does not tell), `watermark` (null without one), `late_rows`
-(null when not known), `rejected` (reason -> `count` of records and one `sample`),
-`dead_letters` (records rejected, each counted once), `totals` (of the query in this generation,
-see `jobs/totals.py`), `sources`, `state`, `jvm` (the driver's heap), `observed` (metrics of the
-job's own, by observation), and `bound_rows` (records of each source that the batch was allowed,
-see `jobs/catch_up.py`) with `catching_up`.
+`output_rows` (null when the sink does not tell), `sink` (as Spark describes it), `watermark`
+(null without one), `late_rows` (null when not known), `rejected` (reason -> `count` of records
+and one `sample`), `dead_letters` (records rejected, each counted once), `totals` (of the query in
+this generation, see `jobs/totals.py`), `sources`, `state`, `jvm` (the driver's heap), `observed`
+(metrics of the job's own, by observation), and `bound_rows` (records of each source that the
+batch was allowed, see `jobs/catch_up.py`) with `catching_up`.
 
 Source: Spark `StreamingQueryProgress`.
 """
@@ -240,6 +240,7 @@ def summarize(progress: Mapping[str, Any]) -> dict[str, Any]:
         "input_rows_per_second": progress.get("inputRowsPerSecond"),
         "processed_rows_per_second": progress.get("processedRowsPerSecond"),
         "output_rows": None if output_rows < 0 else output_rows,
+        "sink": sink.get("description"),
         "watermark": None if not watermark_ms else progress["eventTime"]["watermark"],
         "sources": [_source(source) for source in progress.get("sources") or []],
         "state": [_state(operator) for operator in progress.get("stateOperators") or []],

@@ -1,6 +1,10 @@
 """The Kafka source and the options that source and sink share."""
 
 import json
+from collections.abc import Iterable, Mapping
+from functools import reduce
+from operator import or_
+from typing import Any
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
@@ -41,7 +45,29 @@ def read_records(spark: SparkSession, kafka: KafkaSettings, launch: Launch) -> D
         .load()
         .select("key", "value", "headers", "topic", "partition", "offset", "timestamp")
     )
+    if launch.hidden:
+        records = records.where(~among(launch.hidden))
     return records.where(_before(launch.ending_offsets)) if launch.bounded else records
+
+
+def among(parts: Iterable[Mapping[str, Any]]) -> Column:
+    """Whether a record lies in one of some ranges, of which the end is not included.
+
+    Right above the source, so that it comes before whatever the job does: Spark pushes filters
+    down, and where it joins two of them the lower one is asked first (`CombineFilters`).
+
+    Args:
+        parts: each with `topic`, `partition`, `start` and `end`.
+    """
+    within = [
+        (F.col("topic") == part["topic"])
+        & (F.col("partition") == part["partition"])
+        & (F.col("offset") >= part["start"])
+        & (F.col("offset") < part["end"])
+        for part in parts
+    ]
+    nothing = F.col("offset") < 0  # a constant would let Spark take the source out of the plan
+    return reduce(or_, within, nothing)
 
 
 def _before(ending_offsets: str) -> Column:

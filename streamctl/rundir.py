@@ -63,6 +63,7 @@ class Observed(StrEnum):
     STARTING = "starting"
     RUNNING = "running"
     BACKING_OFF = "backing_off"
+    SEARCHING = "searching"
     BREAKER_OPEN = "breaker_open"
     STOPPING = "stopping"
     STOPPED = "stopped"
@@ -133,6 +134,8 @@ class Launch:
         archive: path of the JVM class-data archive to use, empty for none.
         trial_records: the run ends after one batch of so many records; 0 for a usual run.
         make_archive: path at which to make one when the JVM ends in order, empty for none.
+        hidden: records that were set aside and are not shown to the job: ranges with `topic`,
+            `partition`, `start` and `end`.
     """
 
     run_id: str
@@ -148,6 +151,7 @@ class Launch:
     archive: str = ""
     make_archive: str = ""
     trial_records: int = 0
+    hidden: list[dict[str, Any]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,7 @@ from typing import Any
 from streamctl.kafka.client import Broker
 from streamctl.rundir import Observed
 from streamctl.sandbox import lifecycle as sandbox
-from tests import accounting, drains, hot, rewinds, sinks, trials
+from tests import accounting, breakers, drains, histories, hot, migrations, rewinds, sinks, trials
 from tests import replays as replaying
 from tests import vanishings as vanishing
 from tests.harness import Project, until
@@ -40,7 +40,8 @@ class Result:
 class Field:
     """A broker, a project and records that were sent with a ledger."""
 
-    def __init__(self, place: Path, *, records: int, seed: int) -> None:
+    def __init__(self, place: Path, *, records: int, seed: int, is_empty: bool = False) -> None:
+        self.records = records
         self.kafka = place / "kafka"
         self.ledger = place / "ledger"
         servers = sandbox.up(directory=self.kafka, topics={TOPIC: 2}).bootstrap_servers
@@ -60,6 +61,8 @@ class Field:
                 "spark.options": {"spark.sql.streaming.minBatchesToRetain": "1000000"},
             },
         )
+        if is_empty:
+            return
         sent = self.project(
             *("produce", "--count", str(records), "--ledger", str(self.ledger)),
             *("--flaw", "all=0.05", "--late", "0.1", "--seed", str(seed)),
@@ -172,7 +175,35 @@ def vanishings(ground: Field, *, count: int, chance: random.Random) -> Result:
     return Result(figures=figures, wrong=wrong)
 
 
-CAMPAIGNS = {"stops": stops, "kills": kills, "replays": replays, "vanishings": vanishings}
+def breaker(ground: Field, *, count: int, chance: random.Random) -> Result:
+    """A share of what comes is invalid."""
+    figures, wrong = breakers.campaign(ground, TOPIC, count=count, chance=chance)
+    return Result(figures=figures, wrong=wrong)
+
+
+def changes(ground: Field, *, count: int, chance: random.Random) -> Result:
+    """A schema change of each kind through `migrate`."""
+    figures, wrong = migrations.campaign(ground, TOPIC, count=count, chance=chance)
+    return Result(figures=figures, wrong=wrong)
+
+
+def reprocess(ground: Field, *, count: int, chance: random.Random) -> Result:
+    """History again, beside the live job and through kills."""
+    figures, wrong = histories.campaign(ground, TOPIC, count=count, chance=chance)
+    return Result(figures=figures, wrong=wrong)
+
+
+CAMPAIGNS = {
+    "stops": stops,
+    "kills": kills,
+    "replays": replays,
+    "vanishings": vanishings,
+    "breaker": breaker,
+    "migrations": changes,
+    "reprocess": reprocess,
+}
+SEND_THEMSELVES = {"breaker", "migrations", "reprocess"}
+"""Campaigns that begin with nothing in the topic."""
 ALONE = {
     "aimed": trials.aimed,
     "mixed": trials.mixed,
@@ -212,7 +243,8 @@ def _run(arguments: argparse.Namespace, place: Path) -> Result:
     if arguments.name in ALONE:
         figures, wrong = ALONE[arguments.name](place, count=arguments.count, chance=chance)
         return Result(figures=figures, wrong=wrong)
-    ground = Field(place, records=arguments.records, seed=arguments.seed)
+    is_empty = arguments.name in SEND_THEMSELVES
+    ground = Field(place, records=arguments.records, seed=arguments.seed, is_empty=is_empty)
     try:
         return CAMPAIGNS[arguments.name](ground, count=arguments.count, chance=chance)
     finally:

@@ -22,11 +22,13 @@ from streamctl.checkpoint.change.rotate import plan_rotate
 from streamctl.checkpoint.location import generations
 from streamctl.checkpoint.location.generations import Generation
 from streamctl.errors import ExitCode, Refused
+from streamctl.lifecycle.outputs import require_fit
 from streamctl.reports import ignore
+from streamctl.rundir import RunDirectory
 from tests.unit.change.helpers import NOW, apply_now
 from tests.warm import Warm, committed, run_until, wrong_values
 
-_NEW_GENERATION = {"rotate", "clear-generation", "restore"}
+_NEW_GENERATION = {"rotate", "clear-generation", "restore", "reprocess", "reprocess-begun"}
 NEWEST, EARLIER, TO = 13, 9, 6
 ROWS = 10
 
@@ -60,6 +62,14 @@ CELLS = [
     Cell("restore", "moved", ExitCode.REFUSED),
     *(Cell("rotate", sink) for sink in ("older", "equal", "newer", "empty", "moved")),
     *(Cell("clear-generation", sink) for sink in ("older", "equal", "newer", "empty", "moved")),
+    *(Cell("reprocess", sink) for sink in ("older", "equal", "newer", "empty", "moved")),
+    Cell("reprocess", "left behind", ExitCode.WOULD_NOT_START),
+    Cell("reprocess-begun", "equal"),
+    *(
+        Cell("reprocess-begun", sink, ExitCode.WOULD_NOT_START)
+        for sink in ("older", "newer", "empty", "moved")
+    ),
+    Cell("deleted-by-hand", "equal", ExitCode.WOULD_NOT_START),
 ]
 
 
@@ -83,6 +93,11 @@ class Ground:
     def sink(self, generation: str = "0001") -> Path:
         return self.output / generation / "values"
 
+    @property
+    def run(self) -> RunDirectory:
+        """With the progress of the query's last run."""
+        return RunDirectory(self.place / "run")
+
 
 def trim(folder: Path, batch_id: int) -> None:
     """Remove the log entries after a batch: an older copy of a stateless query's directory."""
@@ -92,9 +107,9 @@ def trim(folder: Path, batch_id: int) -> None:
             file.unlink()
 
 
-def prepare(ground: Ground, sink: str) -> None:
+def prepare(ground: Ground, sink: str, generation: str) -> None:
     """Bring the sink into its relation to the checkpoint."""
-    checkpoint, output = ground.checkpoint(), ground.sink()
+    checkpoint, output = ground.checkpoint(generation), ground.sink(generation)
     if sink == "older":
         trim(output / "_spark_metadata", EARLIER)
     elif sink == "newer":
@@ -104,6 +119,16 @@ def prepare(ground: Ground, sink: str) -> None:
         shutil.rmtree(output)
     elif sink == "moved":
         ground.output.rename(ground.place / "output-moved")
+    elif sink == "left behind":
+        another(ground, "0002", checkpoint=False)
+
+
+def another(ground: Ground, name: str, *, checkpoint: bool) -> None:
+    """A copy of the generation under another name, or of its output alone."""
+    if checkpoint:
+        shutil.copytree(ground.checkpoint(), ground.checkpoint(name))
+    shutil.copytree(ground.sink(), ground.sink(name))
+    rewrite_paths(ground.sink(name) / "_spark_metadata", str(ground.sink()), str(ground.sink(name)))
 
 
 def where(ground: Ground, sink: str, generation: str = "0001") -> Path:
@@ -144,7 +169,26 @@ def change(ground: Ground, cell: Cell) -> None:
     """What the command does."""
     if cell.change == "restore":
         restore(ground)
-        return
+    elif cell.change.startswith("reprocess"):
+        generations.record(
+            area_store(ground.location),
+            Generation(
+                name="0002",
+                created_at=NOW,
+                job="j:J",
+                starting_offsets="{}",
+                why="reprocess",
+                request="{}",
+            ),
+        )
+    elif cell.change == "deleted-by-hand":
+        shutil.rmtree(ground.location)
+    else:
+        by_plan(ground, cell)
+
+
+def by_plan(ground: Ground, cell: Cell) -> None:
+    """What a command does that makes a plan."""
     made = plan(ground, cell)
     require(made)
     apply_now(made)
@@ -181,9 +225,12 @@ def judge(warm: Warm, base: Path, cell: Cell, place: Path) -> str:
     rewrite_paths(ground.sink() / "_spark_metadata", str(base), str(place))
     if cell.change == "restore":
         back_up(ground)
-    prepare(ground, cell.sink)
+    if cell.change == "reprocess-begun":
+        another(ground, "0002", checkpoint=True)
+    prepare(ground, cell.sink, "0002" if cell.change == "reprocess-begun" else "0001")
     try:
         change(ground, cell)
+        may_start(ground, cell)
     except Refused as refusal:
         told = refusal.exit_code
         return "" if told is cell.refused else f"refused with {told}: {refusal.message}"
@@ -195,6 +242,19 @@ def judge(warm: Warm, base: Path, cell: Cell, place: Path) -> str:
     if error:
         return f"the query died: {error[:300]}"
     return "; ".join(wrong_values(warm.read(output))[:5])
+
+
+def may_start(ground: Ground, cell: Cell) -> None:
+    """What `start` asks of a generation before it spawns a driver."""
+    checkpoint, output = started_with(ground, cell)
+    if checkpoint.parent.parent != ground.location:
+        return  # a checkpoint by its path: nothing of ours starts it
+    require_fit(
+        area_store(ground.location),
+        str(output.parent.parent),
+        generation=output.parent.name,
+        run=ground.run,
+    )
 
 
 def started_with(ground: Ground, cell: Cell) -> tuple[Path, Path]:
@@ -239,6 +299,7 @@ def campaign(
         query = warm.values(base.checkpoint(), base.sink(), rows=ROWS)
         error = run_until(query, base.checkpoint(), NEWEST)
         assert not error, error
+        tell(base, query)
         for number, cell in enumerate(wanted):
             found = judge(warm, base.place, cell, place / f"cell-{number}")
             told = found or "right"
@@ -248,6 +309,19 @@ def campaign(
         warm.spark.stop()
     refused = sum(cell.refused is not None for cell in wanted)
     return {"cells": len(wanted), "refused": refused, "wrong": len(wrong)}, wrong
+
+
+def tell(ground: Ground, query: Any) -> None:
+    """The progress that the driver would have told, of both generations there may be."""
+    from jobs.progress import ProgressFile, summarize
+
+    line = summarize(query.lastProgress) | {"query": "values"}
+    ground.run.path.mkdir()
+    for generation in ("0001", "0002"):
+        file = ProgressFile(
+            ground.run.progress_file, max_bytes=1 << 20, bound={"generation": generation}
+        )
+        file.write("progress", **line)
 
 
 def area_store(location: Path) -> Any:

@@ -29,6 +29,10 @@ FLAVOURS: dict[str, dict[str, str]] = {
         STORE + "rocksdb.changelogCheckpointing.enabled": "true",
         STORE + "checkpointFormatVersion": "2",
     },
+    "rocksdb-format-2-no-changelog": {
+        ROCKSDB: PROVIDER,
+        STORE + "checkpointFormatVersion": "2",
+    },
 }
 KEYS = 5
 WINDOW_SECONDS = 10

@@ -33,7 +33,8 @@ class Figures:
         empty: offsets that hold no record: markers of transactions, and what compaction took.
         in_output: records in the rows of the output.
         in_state: records in open windows and other state.
-        letters: records in dead letters.
+        letters: records in dead letters, by the rules of the job.
+        set_aside: records in dead letters because they failed a batch; the job was not shown them.
         rejected: records that the rules rejected, as the driver has counted them.
         late: records whose window was closed.
     """
@@ -53,6 +54,7 @@ class Figures:
     letters: int | None
     rejected: int | None
     late: int | None
+    set_aside: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +105,7 @@ def _lost(figures: Figures) -> tuple[list[str], list[str]]:
 
 
 def _balance(figures: Figures, wrong: list[str], unknown: list[str]) -> int | None:
-    """Read = in output + in state + rejected + late + skipped + empty."""
+    """Read = in output + in state + rejected + set aside + late + skipped + empty."""
     needed = {
         "how many records are in the output": figures.in_output,
         "how many records are in state": figures.in_state,
@@ -114,7 +116,8 @@ def _balance(figures: Figures, wrong: list[str], unknown: list[str]) -> int | No
         unknown += untold
         return None
     found = sum(value or 0 for value in needed.values())
-    rest = figures.read - figures.skipped - found - (figures.late or 0) - (figures.empty or 0)
+    found += figures.set_aside + (figures.late or 0) + (figures.empty or 0)
+    rest = figures.read - figures.skipped - found
     if rest < 0 and figures.skipped_exactly:
         wrong.append(f"{-rest:,} more records are accounted for than were read")
         return rest

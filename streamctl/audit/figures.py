@@ -1,7 +1,7 @@
 """Collects what is known of each query: offsets, totals, receipts, letters, rows."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -12,8 +12,10 @@ from streamctl.checkpoint.location.generations import Generation
 from streamctl.dlq.letters import Wanted, ranges, read_letters
 from streamctl.errors import TopicNotFound
 from streamctl.kafka.client import Broker
+from streamctl.resilience.dead_letter import QUARANTINE, SKIP, Origin
 from streamctl.rundir import Loss, RunDirectory
 
+_SET_ASIDE = {SKIP, QUARANTINE}
 _CLOCKS_APART = timedelta(minutes=1)
 Place = tuple[str, int, int]
 """Topic, partition and offset."""
@@ -88,16 +90,26 @@ def read_totals(run: RunDirectory, cuts: list[Cut], generation: str) -> dict[str
     return found
 
 
-def rejected_places(broker: Broker, topic: str, generation: Generation) -> dict[Place, str] | None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letters:
+    """Origins of dead letters.
+
+    Attributes:
+        rejected: by the job's rules: place -> reasons, by commas.
+        set_aside: others, that were skipped or hidden from the job: place -> which of the two.
+    """
+
+    rejected: dict[Place, str] = field(default_factory=dict)
+    set_aside: dict[Place, str] = field(default_factory=dict)
+
+
+def read_places(broker: Broker, topic: str, generation: Generation) -> Letters | None:
     """Origins of the dead letters that a generation wrote; None when some may be gone.
 
     Args:
         broker: of the dead letter topic.
         topic: of the dead letters.
         generation: a reprocessed one sends its letters to files.
-
-    Returns:
-        Place -> reasons, by commas.
 
     Raises:
         BrokerUnreachable: no answer.
@@ -110,13 +122,18 @@ def rejected_places(broker: Broker, topic: str, generation: Generation) -> dict[
         chosen = ranges(broker, topic, wanted)
         if any(begins[partition] == start > 0 for partition, (start, _) in chosen.items()):
             return None
-        return {
-            (origin.topic, origin.partition, origin.offset): ",".join(origin.reasons)
-            for letter in read_letters(broker, topic, wanted)
-            if (origin := letter.origin)
-        }
+        origins = [x.origin for x in read_letters(broker, topic, wanted) if x.origin]
     except TopicNotFound:
         return None
+    rejected = {_place(x): ",".join(x.reasons) for x in origins if x.run not in _SET_ASIDE}
+    aside = {_place(x): x.run for x in origins if x.run in _SET_ASIDE}
+    return Letters(
+        rejected=rejected, set_aside={p: run for p, run in aside.items() if p not in rejected}
+    )
+
+
+def _place(origin: Origin) -> Place:
+    return origin.topic, origin.partition, origin.offset
 
 
 def figures(
@@ -127,7 +144,7 @@ def figures(
     is_whole: bool,
     totals: Mapping[str, Any] | None,
     losses: list[Loss],
-    letters: Mapping[Place, str] | None,
+    letters: Letters | None,
     answer: Mapping[str, Any],
 ) -> Figures:
     """Put together what is known of one query.
@@ -140,15 +157,18 @@ def figures(
             as rows of windows, can only be counted for that.
         totals: of the driver, as of the cut.
         losses: receipts of this generation.
-        letters: origins of dead letters; None when some may be gone.
+        letters: of the generation; None when some may be gone.
         answer: of the Spark child.
     """
     read = span.count(cut.starts, cut.ends)
     own = [x for x in losses if x.query == cut.query and _is_by(x, cut.batch_id)]
     skipped, exactly = _skipped(own, span)
     counted = totals if is_whole and totals and not totals["uncounted_batches"] else None
-    empty = None if counted is None or not exactly else read - skipped - counted["input_rows"]
     until = Span(starts=cut.starts, ends=cut.ends)
+    mine = Letters() if letters is None else _within(letters, span, until)
+    passed = sum(run == SKIP for run in mine.set_aside.values())  # Spark has not read them
+    empty = None if counted is None or not exactly else read - skipped - counted["input_rows"]
+    empty = None if empty is None else empty - passed
     return Figures(
         role=Role(answer["role"]),
         is_cut=cut.batch_id is not None,
@@ -162,11 +182,17 @@ def figures(
         empty=empty if empty is not None and empty >= 0 else None,
         in_output=answer.get("output_records") if is_whole and cut.is_whole else None,
         in_state=answer.get("state_records") if is_whole else None,
-        letters=None
-        if letters is None
-        else sum(span.has(place) and until.has(place) for place in letters),
+        letters=None if letters is None else len(mine.rejected),
+        set_aside=len(mine.set_aside),
         rejected=counted.get("dead_letters") if counted else None,
         late=counted["late_rows"] if counted and answer.get("tells_late") else None,
+    )
+
+
+def _within(letters: Letters, *spans: Span) -> Letters:
+    return Letters(
+        rejected={p: x for p, x in letters.rejected.items() if all(s.has(p) for s in spans)},
+        set_aside={p: x for p, x in letters.set_aside.items() if all(s.has(p) for s in spans)},
     )
 
 

@@ -9,6 +9,7 @@ window takes no more records when its end is not after the watermark planned for
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -119,10 +120,12 @@ class Expected:
     Args:
         reads: finds the batch that has read a record.
         window_ms: length of a window.
+        hidden: records that the job was not shown: they are dead letters, whatever they hold.
     """
 
     reads: Reads
     window_ms: int
+    hidden: AbstractSet[Place] = frozenset()
     windows: Counter[Window] = field(default_factory=Counter)
     unjudged: Counter[Window] = field(default_factory=Counter)
     rejected: dict[Place, str] = field(default_factory=dict)
@@ -131,6 +134,7 @@ class Expected:
     unacknowledged: int = 0
     unread: int = 0
     late: int = 0
+    set_aside: int = 0
 
     def add(self, topic: str, entry: LedgerEntry) -> None:
         """Put one record where it belongs."""
@@ -143,6 +147,8 @@ class Expected:
         batch = self.reads.of(place)
         if batch is None:
             self.unread += 1
+        elif place in self.hidden:
+            self.set_aside += 1
         elif entry.reason is not None or entry.event_ms is None:
             self.rejected[place] = entry.reason or ""
         else:
@@ -186,7 +192,7 @@ def compare(
     wrong = _wrong(must, rejected or {}) if rejected is not None else []
     samples += [text for _, text in wrong[:_SAMPLES]]
     counted = must.windows.total() + must.unjudged.total()
-    foreign = read - (counted + must.late + len(must.rejected))
+    foreign = read - (counted + must.late + len(must.rejected) + must.set_aside)
     in_doubt = rejected is None or must.unjudged or foreign or must.unacknowledged
     is_wrong = lost or wrong or (doubled and not foreign)
     return LedgerAudit(
@@ -197,6 +203,7 @@ def compare(
         counted=must.windows.total(),
         late=must.late,
         rejected=len(must.rejected),
+        set_aside=must.set_aside,
         unjudged=must.unjudged.total(),
         foreign=foreign,
         lost=lost,

@@ -31,6 +31,7 @@ class LedgerAudit:
         unacknowledged: of these, those of which nobody knows whether they are in Kafka.
         unread: not read by the cut.
         counted, late, rejected: records that must be so.
+        set_aside: records that were hidden from the job, and are dead letters.
         unjudged: read in batches of which the watermark is no longer known: counted or late.
         foreign: offsets that were read and are in no ledger.
         lost, doubled: records that windows have too few or too many.
@@ -52,6 +53,7 @@ class LedgerAudit:
     doubled: int
     wrongly_judged: int
     samples: list[str] = field(default_factory=list)
+    set_aside: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

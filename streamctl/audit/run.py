@@ -13,7 +13,7 @@ from streamctl.audit import figures as collecting
 from streamctl.audit import ledger as comparing
 from streamctl.audit.account import Role, account
 from streamctl.audit.cut import Cut, cuts
-from streamctl.audit.figures import Marks, Place, Span
+from streamctl.audit.figures import Letters, Marks, Place, Span
 from streamctl.audit.model import AuditReport, LedgerAudit, QueryAudit
 from streamctl.checkpoint.formats import log
 from streamctl.checkpoint.formats.model import KafkaOffsets
@@ -61,7 +61,7 @@ class _Evidence:
     Attributes:
         answers: query -> what the Spark child says of it.
         rows: of output and state; empty unless a ledger is to be compared.
-        letters: origins of dead letters with reasons; None when some may be gone.
+        letters: origins of dead letters; None when some may be gone.
         totals: query -> the driver's counts as of its cut.
         losses: receipts of this generation.
     """
@@ -70,7 +70,7 @@ class _Evidence:
     cuts: list[Cut]
     answers: dict[str, dict[str, Any]]
     rows: list[dict[str, Any]]
-    letters: dict[Place, str] | None
+    letters: Letters | None
     marks: Marks
     totals: dict[str, dict[str, Any]]
     losses: list[Loss]
@@ -132,10 +132,10 @@ def _collect(subject: Subject, broker: Broker, *, rows: bool, on_event: OnEvent)
     cut = cuts(subject.store, generation, output_location=location)
     on_event(Event(message="reading output and state with Spark"))
     answers, found = _ask(subject, cut, rows=rows)
-    letters: dict[Place, str] | None = {}
+    letters: Letters | None = Letters()
     if any(answer["role"] == Role.LETTERS for answer in answers.values()):
         on_event(Event(message="reading dead letters"))
-        letters = collecting.rejected_places(broker, settings.kafka.dead_letters, generation)
+        letters = collecting.read_places(broker, settings.kafka.dead_letters, generation)
     return _Evidence(
         generation=generation,
         cuts=cut,
@@ -238,14 +238,20 @@ def _compare(subject: Subject, evidence: _Evidence, ledgers: list[Path]) -> Ledg
     (cut,) = counted
     window_ms = _window_ms(subject.settings.stream.window)
     batches = comparing.read_batches(cut, subject.run, evidence.generation.name)
-    must = comparing.Expected(reads=comparing.Reads(batches), window_ms=window_ms)
+    letters = evidence.letters
+    must = comparing.Expected(
+        reads=comparing.Reads(batches),
+        window_ms=window_ms,
+        hidden=frozenset(letters.set_aside if letters else ()),
+    )
     for path in ledger_files(ledgers):
         topic = read_header(path).topic
         for entry in read_ledger(path):
             must.add(topic, entry)
     until = Span(starts=cut.starts, ends=cut.ends)
-    letters = evidence.letters
-    inside = None if letters is None else {p: letters[p] for p in letters if _in(until, p)}
+    inside = None
+    if letters is not None:
+        inside = {p: why for p, why in letters.rejected.items() if _in(until, p)}
     read = until.count(cut.starts, cut.ends)
     return comparing.compare(must, read=read, rows=evidence.rows, rejected=inside)
 

@@ -93,6 +93,12 @@ class Root(LazyGroup):
             "Account for every record: exit code 3 when one is missing.",
             _RECOVER,
         ),
+        Entry(
+            "poison",
+            "poison",
+            "Find the records that a batch fails on, and set them aside.",
+            _RECOVER,
+        ),
         Entry("dlq", "dlq", "See dead letters, replay them once, and clear them away.", _RECOVER),
         Entry(
             "doctor",

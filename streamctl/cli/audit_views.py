@@ -41,6 +41,8 @@ def _places(query: "QueryAudit") -> Iterator[tuple[str, object]]:
         yield "  late", _known(figures.late)
     if figures.role != "other":
         yield "  dead letters", _known(figures.letters)
+    if figures.set_aside:
+        yield "  set aside, as dead letters", figures.set_aside
     if figures.skipped:
         about = "" if figures.skipped_exactly else "up to "
         yield "  passed over unread", f"{about}{figures.skipped:,}"
@@ -68,6 +70,7 @@ def _ledger(audit: "LedgerAudit") -> Iterator[Facts | Table | Line]:
             ("  counted", audit.counted),
             ("  late", audit.late),
             ("  rejected", audit.rejected),
+            *([("  set aside", audit.set_aside)] if audit.set_aside else []),
             ("  counted or late, not known which", audit.unjudged),
             ("  not read yet", audit.unread),
             ("  not acknowledged by Kafka", audit.unacknowledged),

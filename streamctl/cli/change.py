@@ -130,12 +130,13 @@ def _copy_out(here: Here, plan: "Plan") -> None:
     from streamctl.checkpoint.change.guards import Range
     from streamctl.checkpoint.change.letters import copy_out
     from streamctl.reports import as_json
+    from streamctl.resilience.dead_letter import SKIP
 
     of = Range(**as_json(plan.facts["ranges"])[0])
     job = here.settings().job.entry
     topic = plan.facts["dead_letter_topic"]
     with broker(here) as client:
-        count = copy_out(client, of=of, to=topic, why=plan.why, job=job, run="skip")
+        count = copy_out(client, of=of, to=topic, why=plan.why, job=job, run=SKIP)
     here.warn(f"{count} records were copied to {topic}.")
 
 

@@ -326,12 +326,14 @@ def _doctor_view(report: "DoctorReport") -> View:
 def doctor(here: Here) -> "DoctorReport":
     """Check all that a start needs, and say how to mend it."""
     from streamctl.lifecycle.checks import Subject, run_all
+    from streamctl.rundir import RunDirectory
     from streamctl.settings.resolve import resolve
 
     layers = here.layers()
     return run_all(
         Subject(
             settings=resolve(layers),
+            run=RunDirectory(layers.run_directory),
             on_event=here.on_event,
             project=layers.root,
             may_change=False,

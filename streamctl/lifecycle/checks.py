@@ -21,7 +21,9 @@ from streamctl.errors import Busy, JobNotFound, Refused, StreamctlError, TopicNo
 from streamctl.jars import connector_jars, spark_version
 from streamctl.java import find_java
 from streamctl.kafka.client import Broker
+from streamctl.lifecycle import outputs
 from streamctl.reports import Check, OnEvent, Verdict, worst
+from streamctl.rundir import RunDirectory
 from streamctl.settings.model import Settings
 from streamctl.supervisor import prepare
 from streamctl.supervisor.attempt import broker
@@ -32,11 +34,13 @@ class Subject:
     """What is checked.
 
     Attributes:
+        run: the job's run directory.
         project: working directory of the driver.
         may_change: whether a missing dead letter topic is made, and directories are.
     """
 
     settings: Settings
+    run: RunDirectory
     on_event: OnEvent
     project: Path
     may_change: bool
@@ -63,6 +67,7 @@ def checks() -> dict[str, Callable[[Subject], str]]:
         "job": _job,
         "lease": _lease,
         "checkpoint": _checkpoint,
+        "output": _output,
         "disk": _disk,
         "broker": _broker,
         "topic": _topic,
@@ -156,6 +161,17 @@ def _checkpoint(subject: Subject) -> str:
         return f"{store.url}: new, writable"
     prepare.require_job(generation, subject.settings)
     return f"{store.url}: generation {generation.name}, writable"
+
+
+def _output(subject: Subject) -> str:
+    """Of one moment with the checkpoint, or the sink would skip batches."""
+    store = Store.open(subject.settings.checkpoint.location)
+    generation = _generation(subject, store)
+    named = generation.name if generation else generations.next_name(store)
+    place = generation.output_location if generation else ""
+    return outputs.require_fit(
+        store, place or subject.settings.output.location, generation=named, run=subject.run
+    )
 
 
 def _generation(subject: Subject, store: Store) -> Generation | None:

@@ -114,7 +114,9 @@ def prepare(
         StreamctlError: of the first check that fails.
     """
     done = []
-    subject = Subject(settings=settings, on_event=on_event, project=project, may_change=True)
+    subject = Subject(
+        settings=settings, run=run, on_event=on_event, project=project, may_change=True
+    )
     for check in run_until_failure(subject):
         on_event(Event(message=f"{check.name}: {check.detail}"))
         done.append(check)
@@ -181,6 +183,8 @@ def _phase(status: Status, run: RunDirectory) -> str:
         failure = run.read(Failure)
         reason = f": {failure.message}" if failure else ""
         return f"attempt {status.attempt} failed{reason}; it will be tried again"
+    if status.observed is Observed.SEARCHING:
+        return f"attempt {status.attempt} failed; its batch is searched for the records at fault"
     if status.driver_pid is None:
         return f"preparing attempt {status.attempt}"
     if not status.queries:

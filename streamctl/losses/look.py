@@ -173,8 +173,9 @@ def _began_with_new(
     """Topic that was made anew -> the batch that began with the new one, as far as it is there yet.
 
     Where the position went back, it is that batch. Else it is the newest that ends within the new
-    topic, for one that ends after it has read the old one; where several began with it since the
-    last look, the receipt claims too much rather than too little.
+    topic, for one that ends after it has read the old one. A batch without records at the topic's
+    end comes after the one that has read up to there. Where several began with it since the last
+    look, the receipt claims too much rather than too little.
     """
     found = {}
     for topic, id_ in topics.ids.items():
@@ -184,7 +185,8 @@ def _began_with_new(
         within = [b for b in history.batches if _is_within(b.ends.get(topic, {}), log_ends)]
         back = [b for b in history.batches if _went_back(b, topic)]
         if back or within:
-            found[topic] = (back[0] if back else within[-1]).batch_id
+            read = [b for b in within if not _waits_at(b, topic, log_ends)]
+            found[topic] = (back or [(read or within)[-1]])[0].batch_id
     return found
 
 
@@ -197,6 +199,12 @@ def _known(
 
 def _is_within(ends: Mapping[int, int], log_ends: Mapping[int, int]) -> bool:
     return bool(ends) and all(end <= log_ends.get(p, 0) for p, end in ends.items())
+
+
+def _waits_at(batch: Batch, topic: str, log_ends: Mapping[int, int]) -> bool:
+    """Whether a batch has no record of a topic because it stands at its end."""
+    ends = batch.ends.get(topic, {})
+    return batch.starts.get(topic) == ends and all(log_ends.get(p) == e for p, e in ends.items())
 
 
 def _went_back(batch: Batch, topic: str) -> bool:

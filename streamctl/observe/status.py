@@ -165,6 +165,8 @@ def judge(
         return Verdict.PROBLEM, [f"the job has failed{told}"]
     if status.observed is Observed.BACKING_OFF:
         return Verdict.PROBLEM, [f"the driver ended and will be started again{told}"]
+    if status.observed is Observed.SEARCHING:
+        return Verdict.PROBLEM, [f"a batch fails, and is searched for the records at fault{told}"]
     if status.observed is Observed.BREAKER_OPEN:
         why = breaker.reason if breaker else "not known why"
         return Verdict.PROBLEM, [f"the circuit breaker is open: {why}"]

@@ -58,7 +58,7 @@ class Evidence:
         generation: the current one; empty before the first start.
         backup: id of the newest backup that can be read; empty for none.
         backup_at: when it was taken.
-        fail_on_data_loss: the setting.
+        fail_on_data_loss, may_quarantine: the settings.
     """
 
     observed: Observed | None
@@ -70,6 +70,7 @@ class Evidence:
     backup: str
     backup_at: str
     fail_on_data_loss: bool
+    may_quarantine: bool = False
 
 
 def look(run: RunDirectory, settings: Settings, *, project: Path, on_event: OnEvent) -> Evidence:
@@ -81,7 +82,9 @@ def look(run: RunDirectory, settings: Settings, *, project: Path, on_event: OnEv
     status = run.read(Status)
     running = is_supervised(run)
     on_event(Event(message="checking what a start needs"))
-    subject = Subject(settings=settings, on_event=on_event, project=project, may_change=False)
+    subject = Subject(
+        settings=settings, run=run, on_event=on_event, project=project, may_change=False
+    )
     checks = run_all(subject).checks
     store = Store.open(settings.checkpoint.location)
     generation = generations.current(store)
@@ -89,17 +92,21 @@ def look(run: RunDirectory, settings: Settings, *, project: Path, on_event: OnEv
     if generation is not None:
         on_event(Event(message="verifying the checkpoint"))
         queries = _queries(store, generation, settings, may_rewind=not running)
+    moot = {"lease"} if running else set()
+    if any(query.verdict is Verdict.PROBLEM for query in queries):
+        moot.add("output")  # it is put right together with the checkpoint
     backup, backup_at = newest_backup(settings)
     return Evidence(
         observed=status.observed if status else None,
         running=running,
         failure=run.read(Failure),
-        checks=[check for check in checks if not (running and check.name == "lease")],
+        checks=[check for check in checks if check.name not in moot],
         generation=generation.name if generation else "",
         queries=queries,
         backup=backup,
         backup_at=backup_at,
         fail_on_data_loss=settings.kafka.fail_on_data_loss,
+        may_quarantine=settings.poison.quarantine,
     )
 
 

@@ -24,6 +24,8 @@ class Remedy(StrEnum):
     """Go on from the newest backup, in a new generation; what came after it is read again."""
     ROTATE = "rotate"
     """Begin with empty state where each query stopped: open windows are given up."""
+    QUARANTINE = "quarantine"
+    """Set aside the records that a batch fails on, if it is records that it fails on."""
     MEND = "mend"
     """Only a person can do it."""
 
@@ -149,4 +151,10 @@ def _failed(evidence: Evidence) -> Proposal | None:
     if failure.failure_class is FailureClass.INFRASTRUCTURE:
         return _made(Remedy.START, why=why, hint=failure.hint)
     hint = f"It fails the same way again unless that was mended. {failure.hint}".strip()
+    if failure.query and evidence.may_quarantine:
+        command = f"streamctl poison find --query {failure.query} --quarantine"
+        told = "Records that the batch fails on become dead letters, and are hidden from the job."
+        return _made(Remedy.QUARANTINE, why=why, hint=told, commands=(command,))
+    if failure.query:
+        hint += " `streamctl poison find` tells whether it is some records that it fails on."
     return _made(Remedy.START, why=why, hint=hint)

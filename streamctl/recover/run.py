@@ -14,16 +14,19 @@ from streamctl.checkpoint.change import apply as changes
 from streamctl.checkpoint.change.area import area_of, held, target
 from streamctl.checkpoint.change.plan import Plan, require
 from streamctl.checkpoint.change.rewind import plan_rewind
-from streamctl.errors import PartlyDone, StreamctlError
+from streamctl.errors import NotFound, PartlyDone, Refused, StreamctlError
 from streamctl.lifecycle.carrying import plan_carrying
 from streamctl.lifecycle.first_batches import is_working, watch_first_batches
 from streamctl.lifecycle.start import StartReport, start
 from streamctl.observe.status import StatusReport, read_status
+from streamctl.poison.find import Outcome as PoisonOutcome
+from streamctl.poison.find import Search, failing_batch, find_poison, quarantine_poison
 from streamctl.recover.evidence import Evidence, look
 from streamctl.recover.propose import Proposal, Remedy, propose
 from streamctl.reports import Event, OnEvent, Verdict, ignore
 from streamctl.rundir import RunDirectory
 from streamctl.settings.model import Settings
+from streamctl.supervisor.attempt import broker
 
 _WHY = "recover"
 
@@ -158,6 +161,8 @@ def _apply(job: Job, evidence: Evidence, proposal: Proposal, *, on_event: OnEven
     if remedy is Remedy.RESTORE:
         _restore(settings, evidence.backup, on_event=on_event)
         return ["streamctl checkpoint rotate --back"]
+    if remedy is Remedy.QUARANTINE:
+        return _quarantine(job, on_event=on_event)
     area = area_of(settings.checkpoint.location)
     plans: list[Callable[[], Plan]] = []
     if remedy is Remedy.REWIND:
@@ -181,6 +186,40 @@ def _rewind(settings: Settings, query: str, batch_id: int) -> Callable[[], Plan]
         return plan_rewind(place, batch_id, why=_WHY, now=datetime.now(UTC))
 
     return make
+
+
+def _quarantine(job: Job, *, on_event: OnEvent) -> list[str]:
+    """Set aside what the batch fails on; nothing where it runs by now, or was never planned.
+
+    Raises:
+        Refused: it fails, and not on single records: a start would end the same way.
+    """
+    settings = job.settings
+    area = area_of(settings.checkpoint.location)
+    with held(area, _WHY) as holding, broker(settings) as kafka:
+        changes.recover(area)
+        search = Search(
+            area=area,
+            settings=settings,
+            project=job.project,
+            most=settings.poison.max_records,
+            seconds=settings.poison.search_seconds,
+            beat=holding.beat,
+            on_event=on_event,
+        )
+        try:
+            batch = failing_batch(search, job.run, query="")
+        except NotFound as error:
+            on_event(Event(message=error.message))
+            return []
+        found = find_poison(search, batch)
+        found = quarantine_poison(search, found, kafka, holding, why=_WHY)
+    if found.outcome not in {PoisonOutcome.RUNS, PoisonOutcome.QUARANTINED}:
+        raise Refused(
+            f"batch {found.batch_id} of {found.query} fails on: {found.fault}",
+            hint="`streamctl poison find` shows the error; the job was not started.",
+        )
+    return [found.undo] if found.undo else []
 
 
 def _restore(settings: Settings, backup: str, *, on_event: OnEvent) -> None:

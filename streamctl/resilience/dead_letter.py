@@ -17,6 +17,8 @@ TIMESTAMP = PREFIX + "timestamp-ms"
 REASONS = PREFIX + "reasons"
 JOB = PREFIX + "job"
 RUN = PREFIX + "run"
+SKIP, QUARANTINE = "skip", "quarantine"
+"""Instead of a run, where no rule rejected it: it was passed over, or hidden from the job."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

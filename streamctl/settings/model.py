@@ -188,6 +188,18 @@ class BreakerSettings(Section):
     trial_records: PositiveInt = Field(100, description="records in the trial batch")
 
 
+class PoisonSettings(Section):
+    """Records that fail a batch each time."""
+
+    quarantine: bool = Field(
+        False, description="look for them when a batch fails for good, and go on without them"
+    )
+    max_records: PositiveInt = Field(
+        10, description="more in one batch, or set aside in one run, are the code's fault"
+    )
+    search_seconds: PositiveFloat = Field(900, description="how long one search may take")
+
+
 class SuperviseSettings(Section):
     """When the driver is started again."""
 
@@ -332,6 +344,7 @@ class Settings(Section):
     spark: SparkSettings = SparkSettings()
     limits: LimitsSettings = LimitsSettings()
     breaker: BreakerSettings = BreakerSettings()
+    poison: PoisonSettings = PoisonSettings()
     supervise: SuperviseSettings = SuperviseSettings()
     start: StartSettings = StartSettings()
     stop: StopSettings = StopSettings()

@@ -1,4 +1,4 @@
-"""Backups of the job by its settings: on request, and on a schedule beside the job."""
+"""Backups of the job by its settings."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -10,9 +10,7 @@ from streamctl.checkpoint.backup.sources import find_sources, settings_digest
 from streamctl.checkpoint.backup.take import About, Source, default_location
 from streamctl.errors import BrokerUnreachable, StreamctlError, TopicNotFound
 from streamctl.kafka.client import Broker
-from streamctl.observe.watch import Regularly
 from streamctl.reports import OnEvent, Verdict, ignore
-from streamctl.rundir import BackupState, RunDirectory
 from streamctl.settings.model import BackupSettings, Settings
 from streamctl.settings.secrets import resolve
 
@@ -114,51 +112,3 @@ def back_up(settings: Settings, *, on_event: OnEvent = ignore) -> Round:
         )
     except StreamctlError as error:
         return Round(verdict=Verdict.PROBLEM, at=now, problem=error.message)
-
-
-class ScheduledBackups:
-    """Makes a round now and then while the job is supervised.
-
-    Args:
-        run: where the outcome is kept, for `status` and alerts.
-        settings: of the job.
-        tell: (level, message) -> writes to the log.
-    """
-
-    def __init__(
-        self, run: RunDirectory, settings: Settings, *, tell: Callable[[str, str], None]
-    ) -> None:
-        self._run = run
-        self._settings = settings
-        self._tell = tell
-        every = 60.0 * settings.backup.every_minutes
-        self._regularly = (
-            Regularly("backups", self._round, every_seconds=every, first_after_seconds=every)
-            if every and not settings.checkpoint.generation
-            else None
-        )
-
-    def start(self) -> None:
-        """Begin; the first round is made after the first interval."""
-        if self._regularly:
-            self._regularly.start()
-
-    def end(self) -> None:
-        """Make no further round."""
-        if self._regularly:
-            self._regularly.end()
-
-    def _round(self) -> Round:
-        made = back_up(self._settings)
-        before = self._run.read(BackupState)
-        good = made.at if made.verdict is Verdict.OK else before.good_at if before else None
-        self._run.write(
-            BackupState(
-                at=made.at, verdict=made.verdict, id=made.id, good_at=good, problem=made.problem
-            )
-        )
-        if made.verdict is Verdict.OK:
-            self._tell("INFO", f"backup {made.id} taken in {made.seconds:.1f} s")
-        else:
-            self._tell("ERROR", f"backup failed: {made.problem}")
-        return made

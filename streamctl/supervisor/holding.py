@@ -4,6 +4,7 @@ import time
 from datetime import UTC, datetime
 
 from streamctl.checkpoint.change import apply as changes
+from streamctl.checkpoint.change.area import Held, area_of
 from streamctl.checkpoint.location import journal, lease
 from streamctl.checkpoint.location.lease import Lease, LeaseLost
 from streamctl.checkpoint.location.store import StorageFailed, Store
@@ -73,6 +74,16 @@ class Holding:
                 raise LeaseLost(f"the lease ran out and {error.message}") from error
             self._log.event("WARN", f"the lease could not be renewed: {error.message}")
             self._renewed = time.monotonic() - every + 1
+
+    def held(self) -> Held:
+        """For a change that is made under it.
+
+        Raises:
+            LeaseLost: it was not taken.
+        """
+        if self._lease is None:
+            raise LeaseLost("the lease was not taken")
+        return Held(area_of(self._store.url), self._lease)
 
     def give_back(self) -> None:
         """Release it, if it is still ours."""

@@ -9,7 +9,7 @@ import json
 from datetime import datetime
 from pathlib import Path
 
-from streamctl.checkpoint.location import generations
+from streamctl.checkpoint.location import generations, quarantine
 from streamctl.checkpoint.location.generations import Generation
 from streamctl.checkpoint.location.store import Store
 from streamctl.checkpoint.tree.reader import Checkpoint
@@ -188,4 +188,5 @@ def launch(
         archive=str(archive) if use else "",
         make_archive=str(making) if making and not use else "",
         trial_records=trial_records,
+        hidden=quarantine.hidden(quarantine.read(store), generation.topic_ids),
     )

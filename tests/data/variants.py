@@ -18,7 +18,7 @@ class Counting(Job):
             records.select(value.alias("data"))
             .select("data.*")
             .withWatermark("event_timestamp", context.stream.watermark)
-            .withColumn("window", F.window("event_timestamp", context.stream.window))
+            .withColumn("window", F.window("event_timestamp", self.window(context)))
         )
         counted = self.checked(timed).groupBy(*self.keys)
         counted = counted.agg(F.count("*").alias("records"), *self.extra())
@@ -26,6 +26,9 @@ class Counting(Job):
         return [
             Query(name="windows", frame=counted.select(start, "*").drop("window"), sink=Parquet())
         ]
+
+    def window(self, context):
+        return context.stream.window
 
     def checked(self, timed):
         return timed
@@ -58,6 +61,14 @@ class ChangedKey(Counting):
 
     fields = "device_id STRING, event_timestamp TIMESTAMP, battery_level DOUBLE"
     keys = ("window", "battery_level")
+
+
+class ChangedWindow(Counting):
+    """Windows of another length."""
+
+    def window(self, context):
+        del context
+        return "5 minutes"
 
 
 class AddedAggregate(Counting):

@@ -1,20 +1,13 @@
 """New versions of a job: the state is kept or given up as it must be, and a bad one goes back."""
 
-import json
 import shutil
-import subprocess
-import sys
-from pathlib import Path
 
-import pyarrow.parquet as pq
 import pytest
 
-from streamctl.checkpoint.tree.reader import Checkpoint
-from tests import accounting
 from tests.harness import Project, until
+from tests.migrations import VARIANTS, counted
 
 pytestmark = pytest.mark.integration
-VARIANTS = Path(__file__).parents[1] / "data" / "variants.py"
 
 
 @pytest.fixture
@@ -46,23 +39,6 @@ def produce(project: Project, count: int, seed: int) -> None:
 
 def drained(project: Project) -> bool:
     return all(query["lag_records"] == 0 for query in project.json("lag").data["queries"])
-
-
-def counted(project: Project, generation: str) -> int:
-    """Records in the windows that a generation has written, and in those that are open."""
-    data = project.directory / "data"
-    output = data / "output" / generation / "windows"
-    written = 0
-    if (output / "_spark_metadata").exists():
-        for name in accounting.sink_files(output):
-            written += sum(pq.read_table(name, columns=["records"]).column(0).to_pylist())
-    place = str(data / "checkpoint" / generation / "windows")
-    version = Checkpoint.open(place).state_format_version() or 1
-    command = [sys.executable, "-m", "jobs.read_state", place, "--format-version", str(version)]
-    told = subprocess.run(
-        command, cwd=VARIANTS.parents[2], capture_output=True, text=True, check=True
-    ).stdout
-    return written + sum(json.loads(line)["value"]["count"] for line in told.splitlines())
 
 
 def test_versions_come_and_a_bad_one_goes_back_by_itself(job):
@@ -97,8 +73,8 @@ def test_versions_come_and_a_bad_one_goes_back_by_itself(job):
     status = job.json("status").data
     assert (status["job"], status["generation"]) == ("variants:ChangedKey", "0002")
     assert job("stop").exit_code == 0
-    assert counted(job, "0001") == 3000
-    assert counted(job, "0002") == 1500
+    assert counted(job.directory / "data", "0001") == 3000
+    assert counted(job.directory / "data", "0002") == 1500
 
 
 def test_a_dry_run_and_a_job_without_a_checkpoint(job):

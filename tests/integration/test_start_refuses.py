@@ -151,6 +151,18 @@ def test_a_lease_held_on_another_host(project):
     refused(project, code=ExitCode.BUSY, message="run theirs")
 
 
+def test_an_old_output_beside_a_checkpoint_that_was_deleted_by_hand(project):
+    log = project.directory / "data" / "output" / "0001" / "windows" / "_spark_metadata"
+    log.mkdir(parents=True)
+    (log / "0").write_text("v1")
+    refused(project, code=ExitCode.WOULD_NOT_START, message="the sink would skip those between")
+    assert (log / "0").read_text() == "v1"
+    problems = [
+        check["name"] for check in project.json("doctor").data["checks"] if check["verdict"] != "ok"
+    ]
+    assert problems == ["output"]
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="hiding the machine's Java needs root")
 @pytest.mark.parametrize(
     ("version", "message"), [("", "no Java 17 or 21"), ("11.0.2", "found was Java 11.0.2")]
@@ -212,7 +224,9 @@ def test_doctor_tells_all_at_once_and_changes_nothing(project, topic, broker):
 
 
 def test_ctrl_c_during_the_checks_leaves_nothing(project):
-    process = project.spawn("start", "--bootstrap-servers", f"127.0.0.1:{free_port()}")
+    takes_interrupts = ("env", "--default-signal=INT")  # also under a shell that ignores them
+    servers = f"127.0.0.1:{free_port()}"
+    process = project.spawn("start", "--bootstrap-servers", servers, prefix=takes_interrupts)
     for line in process.stderr:
         if line.startswith("disk"):
             break

@@ -32,8 +32,8 @@ def damage(subject: Subject, kind: str) -> str:
 
 def verify(subject: Subject) -> dict[str, Any]:
     """What `checkpoint verify` says of the windows: its verdict as status, and its findings."""
-    location = str(subject.generation("checkpoint") / WINDOWS)
-    answer = subject.streamctl("checkpoint", "verify", location)
+    location, sink = (str(subject.generation(kind) / WINDOWS) for kind in ("checkpoint", "output"))
+    answer = subject.streamctl("checkpoint", "verify", location, "--sink", sink)
     if answer.data is None:
         return {"status": "problem", "findings": [answer.reason]}
     findings = [each["code"] for each in answer.data["findings"]]

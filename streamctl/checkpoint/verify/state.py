@@ -27,13 +27,15 @@ from streamctl.checkpoint.verify.findings import Finding, finding
 from streamctl.checkpoint.verify.kinds import Effect, Severity
 from streamctl.checkpoint.verify.loading import Loader
 from streamctl.checkpoint.verify.logs import Logs, attempt
+from streamctl.errors import Malformed, Unsupported
 
 _CODECS = frozenset({"lz4", "zstd", "snappy", "lzf"})
 _FORMAT_2 = 2
 _NAMES = frozenset(
     {
         "stateStoreSave",
-        "sessionWindowStateStoreSave",
+        "StatefulStreamlineAggregate",
+        "sessionWindowStateStoreSaveExec",
         "dedupe",
         "dedupeWithinWatermark",
         "symmetricHashJoin",
@@ -134,6 +136,9 @@ def _metadata(logs: Logs, operator: Operator, found: list[Finding]) -> OperatorM
         found += check_sum_if_any(logs.files, f"{path}/metadata")
     if metadata is None and not found:
         detail = f"operator {operator.operator_id} has no metadata file"
+        if _needs_metadata(logs, operator):
+            found.append(finding("operator-metadata-gone", f"{path}/v2", detail))
+            return None
         blocked = logs.files.exists(f"{path}/{layout.hadoop_sidecar('metadata')}")
         if blocked or _writes_metadata(logs):
             # The new file's rename stumbles over the old one's checksum.
@@ -142,6 +147,12 @@ def _metadata(logs: Logs, operator: Operator, found: list[Finding]) -> OperatorM
                 finding("operator-metadata-missing", f"{path}/metadata", detail, effect=effect)
             )
     return metadata
+
+
+def _needs_metadata(logs: Logs, operator: Operator) -> bool:
+    """True when the state's schemas are found through the metadata: Spark writes it in batch 0."""
+    later = logs.start is not None and logs.start.batch_id > 0
+    return later and logs.files.exists(layout.join(operator.path, layout.STATE_SCHEMA))
 
 
 def _identity(operator: Operator, metadata: OperatorMetadata) -> Iterator[Finding]:
@@ -178,7 +189,8 @@ def _places(logs: Logs, operator: Operator, metadata: OperatorMetadata | None) -
     if logs.start is None or logs.start.state_version == 0:
         return
     count = partition_count(logs.last.conf) if logs.last else None
-    for number in sorted(set(range(count or 0)) - set(operator.partitions)):
+    expected = 1 if count and _in_one_partition(logs, operator) else count or 0
+    for number in sorted(set(range(expected)) - set(operator.partitions)):
         path = f"{operator.path}/{number}"
         yield finding("partition-missing", path, f"partition {number} has no directory")
     names = {store.name for store in operator.stores}
@@ -194,6 +206,30 @@ def _places(logs: Logs, operator: Operator, metadata: OperatorMetadata | None) -
             if (number, name) not in present:
                 path = layout.join(operator.path, str(number), name)
                 yield finding("store-missing", path, f"partition {number} has no store {name}")
+
+
+def _in_one_partition(logs: Logs, operator: Operator) -> bool:
+    """True where a query without keys has all its state in partition 0, whatever the setting says.
+
+    So with a limit, an aggregation of everything, and sessions of everything: their operators ask
+    for `AllTuples` (Spark `StateStoreSaveExec`, `SessionWindowStateStoreSaveExec`,
+    `StreamingGlobalLimitExec`). The operator's metadata has the number of the setting all the same.
+    """
+    if operator.partitions != (0,):
+        return False
+    path = f"{operator.path}/0/{layout.OPERATOR_METADATA}/schema"
+    try:
+        keys = parse_schema(logs.files.read(path), name=path).families[0].key["fields"]
+        return [(key["name"], key["type"]) for key in keys] in _NO_KEYS
+    except (FileNotFoundError, Malformed, Unsupported, LookupError, TypeError):
+        return False
+
+
+_NO_KEYS: tuple[list[tuple[str, str]], ...] = (
+    [],
+    [("key", "void")],  # of a limit
+    [("sessionStartTime", "timestamp")],
+)
 
 
 def _without_schema(metadata: OperatorMetadata) -> Effect:

@@ -34,6 +34,7 @@ BALANCED = Figures(
         pytest.param(
             {"in_flight": 9, "unread": 7, "read_later": 3}, OK, 0, None, id="more to come"
         ),
+        pytest.param({"set_aside": 2, "in_output": 58}, OK, 0, None, id="poison was set aside"),
         pytest.param({"empty": 2, "in_output": 58}, OK, 0, None, id="markers of transactions"),
         pytest.param(
             {"in_output": 59}, PROBLEM, 1, "1 records were read and are nowhere", id="lost"

@@ -4,7 +4,7 @@ import pytest
 
 from streamctl.audit.account import Role
 from streamctl.audit.cut import cuts
-from streamctl.audit.figures import Marks, Span, figures, rejected_places
+from streamctl.audit.figures import Letters, Marks, Span, figures, read_places
 from streamctl.checkpoint.location.generations import Generation
 from streamctl.checkpoint.location.store import Store
 from streamctl.errors import CheckpointNotFound
@@ -123,12 +123,16 @@ TOTALS = {
 def test_offsets_from_the_beginning_to_the_end(tmp_path):
     found = figures_of(
         tmp_path, totals=TOTALS, losses=[loss(0, 12, 15), loss(9, 25, 28)], tells_late=True,
-        letters={("t", 0, 12): "", ("t", 0, 9): "", ("t", 0, 30): "", ("t", 1, 0): ""},
+        letters=Letters(
+            rejected=dict.fromkeys([("t", 0, 12), ("t", 0, 9), ("t", 0, 30), ("t", 1, 0)], ""),
+            set_aside={("t", 0, 13): "quarantine", ("t", 0, 14): "skip", ("t", 1, 50): "skip"},
+        ),
     )  # fmt: skip
     assert (found.role, found.read) == (Role.COUNTED, 30)
     assert (found.in_flight, found.unread, found.deleted_unread) == (10, 150, 0)
     assert (found.skipped, found.skipped_exactly) == (3, True)  # not of batches after the cut
-    assert found.empty == 30 - 3 - 26
+    assert found.empty == 30 - 3 - 26 - 1  # what was skipped was not read; what is hidden was
+    assert found.set_aside == 2
     assert found.letters == 2  # not before the beginning, not after the cut
     assert (found.rejected, found.late) == (3, 3)
 
@@ -147,7 +151,8 @@ def test_of_a_part_only_offsets_are_known(tmp_path):
     part = Span(starts={"t": {0: 15, 1: 0}}, ends={"t": {0: 18, 1: 1}})
     found = figures_of(
         tmp_path, span=part, whole=False, totals=TOTALS, losses=[loss(0, 12, 17)],
-        output_records=9, state_records=9, letters={("t", 0, 15): "", ("t", 0, 18): ""},
+        output_records=9, state_records=9,
+        letters=Letters(rejected={("t", 0, 15): "", ("t", 0, 18): ""}),
     )  # fmt: skip
     assert (found.read, found.skipped, found.letters) == (4, 2, 1)
     assert (found.in_output, found.in_state, found.late, found.empty) == (None,) * 4
@@ -159,7 +164,10 @@ def test_letters_of_this_generation_each_record_once():
     cluster.letter(2, at_ms=NOON_MS)
     cluster.letter(2, at_ms=NOON_MS)
     cluster.add(DLQ, 0)
-    assert rejected_places(cluster, DLQ, GENERATION) == {("t", 0, 2): "bad"}
+    cluster.letter(3, at_ms=NOON_MS, run="quarantine")
+    cluster.letter(2, at_ms=NOON_MS, run="skip")  # by one query, and another's rules reject it
+    found = read_places(cluster, DLQ, GENERATION)
+    assert found == Letters(rejected={("t", 0, 2): "bad"}, set_aside={("t", 0, 3): "quarantine"})
 
 
 def test_letters_that_may_be_gone_are_not_known():
@@ -167,7 +175,7 @@ def test_letters_that_may_be_gone_are_not_known():
     for offset in range(3):
         cluster.letter(offset, at_ms=NOON_MS + offset)
     cluster.lows[DLQ, 0] = 1
-    assert rejected_places(cluster, DLQ, GENERATION) is None
+    assert read_places(cluster, DLQ, GENERATION) is None
 
 
 def test_what_was_deleted_before_this_generation_is_not_missed():
@@ -176,4 +184,4 @@ def test_what_was_deleted_before_this_generation_is_not_missed():
     cluster.letter(1, at_ms=NOON_MS - 3_600_000)
     cluster.letter(2, at_ms=NOON_MS)
     cluster.lows[DLQ, 0] = 1
-    assert len(rejected_places(cluster, DLQ, GENERATION)) == 1
+    assert len(read_places(cluster, DLQ, GENERATION).rejected) == 1

@@ -39,8 +39,8 @@ ROWS = {(0, "d"): 2, (2, "d"): 1, (2, "e"): 1}
 LETTERS = {("t", 0, 2): "bad"}
 
 
-def judge(rows=None, letters=LETTERS, *, entries=ENTRIES, batches=BATCHES, read=6):
-    must = Expected(reads=Reads(batches), window_ms=MINUTE)
+def judge(rows=None, letters=LETTERS, *, entries=ENTRIES, batches=BATCHES, read=6, hidden=()):
+    must = Expected(reads=Reads(batches), window_ms=MINUTE, hidden=frozenset(hidden))
     for one in entries:
         must.add("t", one)
     shown = ({"key": [m * MINUTE, d], "records": n} for (m, d), n in (ROWS | (rows or {})).items())
@@ -58,6 +58,11 @@ def test_all_is_as_it_must_be():
         1,
     )
     assert (found.lost, found.doubled, found.wrongly_judged, found.samples) == (0, 0, 0, [])
+
+
+def test_a_record_that_was_hidden_from_the_job_is_missed_nowhere():
+    found = judge({(2, "d"): 0}, hidden=[("t", 0, 4)])
+    assert (found.verdict, found.set_aside, found.counted) == (OK, 1, 3)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,8 @@ from datetime import timedelta
 from streamctl.reports import Verdict
 from streamctl.rundir import BackupState, RunDirectory
 from streamctl.settings.model import Settings
-from streamctl.supervisor.backups import ScheduledBackups, back_up, policy_of, repository_of
+from streamctl.supervisor.backups import back_up, policy_of, repository_of
+from streamctl.supervisor.scheduled_backups import ScheduledBackups
 from tests.goldens import golden
 from tests.harness import until
 

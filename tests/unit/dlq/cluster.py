@@ -49,7 +49,9 @@ class Cluster:
         )
         return len(log) - 1
 
-    def letter(self, offset, *, topic="t", partition=0, reasons=("bad",), headers=(), **more):
+    def letter(
+        self, offset, *, topic="t", partition=0, reasons=("bad",), headers=(), run="r1", **more
+    ):
         origin = Origin(
             topic=topic,
             partition=partition,
@@ -57,7 +59,7 @@ class Cluster:
             timestamp_ms=NOON_MS - 1000,
             reasons=reasons,
             job="telemetry",
-            run="r1",
+            run=run,
         )
         return self.add(DLQ, partition, headers=(*headers, *headers_of(origin)), **more)
 

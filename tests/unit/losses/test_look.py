@@ -195,6 +195,8 @@ def test_each_query_is_told_of_a_topic_made_anew_once(run, store, written, kafka
     ("batches", "end", "told"),
     [
         pytest.param([20, 30], 1000, (1, 0, 20), id="longer: the newest batch, rather too much"),
+        pytest.param([30, 30], 30, (0, 0, 5), id="longer, and a batch that waits at its end"),
+        pytest.param([30, 30], 99, (1, 0, 30), id="one that waits for what is there is the newest"),
         pytest.param([20, 7], 7, (1, 0, 7), id="shorter: where the position went back"),
         pytest.param([20, 7, 9], 9, (1, 0, 7), id="and the batches after that read on"),
     ],

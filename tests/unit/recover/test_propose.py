@@ -45,13 +45,14 @@ DOWN = Evidence(
 NO_BROKER = Check(name="broker", verdict=Verdict.PROBLEM, detail="no answer", hint="Start it.")
 
 
-def failed(failure_class, condition="Boom"):
+def failed(failure_class, condition="Boom", query=None):
     return Failure(
         at=NOW,
         failure_class=failure_class,
         condition=condition,
         message="it broke",
         hint="Mend it.",
+        query=query,
     )
 
 
@@ -102,6 +103,18 @@ def failed(failure_class, condition="Boom"):
         ),
         pytest.param({"failure": failed(FailureClass.CODE)}, Remedy.START, "Boom", id="its code"),
         pytest.param(
+            {"failure": failed(FailureClass.CODE, query="q"), "may_quarantine": True},
+            Remedy.QUARANTINE,
+            "Boom",
+            id="a batch, and records may be set aside",
+        ),
+        pytest.param(
+            {"failure": failed(FailureClass.CODE), "may_quarantine": True},
+            Remedy.START,
+            "Boom",
+            id="not in a batch: no record is at fault",
+        ),
+        pytest.param(
             {
                 "failure": failed(FailureClass.DATA, "KAFKA_DATA_LOSS.INITIAL_OFFSET_NOT_FOUND"),
                 "fail_on_data_loss": True,
@@ -124,6 +137,9 @@ def test_what_fails_by_its_code_fails_again_unless_it_was_mended():
     code = propose(replace(DOWN, failure=failed(FailureClass.CODE)))
     machine = propose(replace(DOWN, failure=failed(FailureClass.INFRASTRUCTURE)))
     assert "the same way again" in code.hint
+    assert "poison" not in code.hint
+    batch = propose(replace(DOWN, failure=failed(FailureClass.CODE, query="q")))
+    assert "`streamctl poison find`" in batch.hint
     assert machine.hint == "Mend it."
 
 
