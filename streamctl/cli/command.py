@@ -225,7 +225,17 @@ def _guarded(here: Here, path: str, work: Callable[[], ExitCode]) -> None:
     raise typer.Exit(int(code))
 
 
+_STORAGE_CLIENTS = {"botocore", "aiobotocore", "aiohttp", "gcsfs", "google", "azure"}
+"""Packages below fsspec whose errors are no `OSError`."""
+
+
 def _unexpected(error: Exception) -> StreamctlError:
+    if type(error).__module__.partition(".")[0] in _STORAGE_CLIENTS:
+        words = " ".join(str(error).split())
+        return StreamctlError(
+            f"the object store failed: {words}",
+            hint="Check its address, the credentials and the network between here and there.",
+        )
     return StreamctlError(
         f"unexpected {type(error).__name__}: {error}",
         hint="This is a defect of streamctl. Run again with STREAMCTL_DEBUG=1 for the whole story.",
