@@ -12,7 +12,9 @@ from streamctl.checkpoint.tree.keys import count_keys
 from streamctl.checkpoint.tree.reader import Checkpoint
 from tests.goldens import cases, expected, golden
 
-ALL = pytest.mark.parametrize(("version", "name"), cases(), ids="-".join)
+ALL = pytest.mark.parametrize(
+    ("version", "name"), cases(), ids=["-".join(case) for case in cases()]
+)
 
 
 @ALL

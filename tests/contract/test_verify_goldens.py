@@ -10,7 +10,7 @@ from tests.goldens import cases, golden
 
 
 @pytest.mark.parametrize("level", list(Level))
-@pytest.mark.parametrize(("version", "name"), cases(), ids="-".join)
+@pytest.mark.parametrize(("version", "name"), cases(), ids=["-".join(case) for case in cases()])
 def test_healthy_checkpoints_are_ok(version, name, level):
     place = golden(version, name)
     sink = place.with_name(place.name + "-out")

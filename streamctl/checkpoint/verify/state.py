@@ -211,9 +211,9 @@ def _places(logs: Logs, operator: Operator, metadata: OperatorMetadata | None) -
 def _in_one_partition(logs: Logs, operator: Operator) -> bool:
     """True where a query without keys has all its state in partition 0, whatever the setting says.
 
-    So with a limit, an aggregation of everything, and sessions of everything: their operators ask
-    for `AllTuples` (Spark `StateStoreSaveExec`, `SessionWindowStateStoreSaveExec`,
-    `StreamingGlobalLimitExec`). The operator's metadata has the number of the setting all the same.
+    So with a limit and with an aggregation of everything: their operators ask for `AllTuples`
+    (Spark `StreamingGlobalLimitExec`, `StateStoreSaveExec`). The operator's metadata has the number
+    of the setting all the same.
     """
     if operator.partitions != (0,):
         return False
@@ -228,7 +228,6 @@ def _in_one_partition(logs: Logs, operator: Operator) -> bool:
 _NO_KEYS: tuple[list[tuple[str, str]], ...] = (
     [],
     [("key", "void")],  # of a limit
-    [("sessionStartTime", "timestamp")],
 )
 
 

@@ -278,7 +278,7 @@ def test_a_schema_reads_like_ddl():
     assert window_column(VALUE) is None
 
 
-@pytest.mark.parametrize(("version", "name"), cases(), ids="-".join)
+@pytest.mark.parametrize(("version", "name"), cases(), ids=["-".join(case) for case in cases()])
 def test_every_golden_accepts_what_made_it(version, name):
     """Both sides read from the same files; those of Spark 3.5 name no operators."""
     found = held.read(Checkpoint.open(str(golden(version, name))))
