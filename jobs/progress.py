@@ -151,6 +151,7 @@ class Listener(StreamingQueryListener):
             rejected={reason: reject["count"] for reason, reject in rejected.items()},
             dead_letters=dead_letters,
             repaired_snapshots=_repaired(line),
+            skipped=was_skipped(progress),
         )
         self._totals[query] = totals
         self._file.write(
@@ -196,6 +197,8 @@ class Listener(StreamingQueryListener):
             return None
         now_ms = _watermark_ms(progress)
         self._last[query] = (batch, now_ms)
+        if was_skipped(progress):
+            return None
         if progress["numInputRows"] == 0:
             return 0
         if last is not None and last[0] == batch - 1:
@@ -203,6 +206,18 @@ class Listener(StreamingQueryListener):
         else:
             before = self._watermark_before(query, batch)
         return late_records(progress["observedMetrics"].get(self._lateness[query]), before)
+
+
+def was_skipped(progress: Mapping[str, Any]) -> bool:
+    """Whether the batch was not run again, because the sink had it before a crash.
+
+    Its offsets span records, nothing was read, and no task opened a state store; so only a query
+    with state can be asked. Source: Spark `FileStreamSink.addBatch`, `StateStoreWriter`.
+    """
+    sources, operators = progress.get("sources") or [], progress.get("stateOperators") or []
+    spans = any(s.get("startOffset") not in (None, s.get("endOffset")) for s in sources)
+    untouched = all(operator.get("numStateStoreInstances") == 0 for operator in operators)
+    return spans and not progress.get("numInputRows") and bool(operators) and untouched
 
 
 def _repaired(line: Mapping[str, Any]) -> int:

@@ -23,7 +23,7 @@ class Totals:
         rejected_rows: by reason.
         dead_letters: records that were rejected; one with two reasons counts once.
         repaired_snapshots: of the state, which Spark mended by itself: hidden damage.
-        uncounted_batches: committed without a line.
+        uncounted_batches: committed without a line, or skipped by the sink that had them.
     """
 
     batch_id: int = -1
@@ -43,9 +43,13 @@ class Totals:
         rejected: dict[str, int],
         dead_letters: int = 0,
         repaired_snapshots: int = 0,
+        skipped: bool = False,
     ) -> "Totals":
-        """Count one more batch. After a rewind the counts are of another history: not known."""
-        gap = abs(batch_id - self.batch_id - 1)
+        """Count one more batch. After a rewind the counts are of another history: not known.
+
+        One that was skipped, because the sink had it before a crash, is not counted either.
+        """
+        gap = abs(batch_id - self.batch_id - 1) + skipped
         known = gap == 0 and self.late_rows is not None and late_rows is not None
         sums = dict(self.rejected_rows)
         for reason, count in rejected.items():

@@ -23,8 +23,8 @@ THRESHOLD, WINDOW_SECONDS = 0.5, 15
 SETTINGS = (
     f"breaker.threshold={THRESHOLD}",
     f"breaker.window_seconds={WINDOW_SECONDS}",
-    "breaker.cool_down_seconds=2",
-    "breaker.cool_down_factor=1.5",
+    "breaker.cool_down_seconds=20",
+    "breaker.cool_down_factor=1",
     "breaker.trial_records=1000",
     "kafka.max_offsets_per_trigger=1000",
 )
@@ -117,7 +117,7 @@ class _Share:
         began = time.monotonic()
         until(lambda: self.circuit() is Circuit.OPEN, seconds=PATIENCE_SECONDS)
         self.figures["opened_seconds"] = round(time.monotonic() - began, 1)
-        status = until(self.is_halted, seconds=60)
+        status = until(self.is_halted, seconds=120)
         wrong = [] if status.driver_pid is None else ["the driver lives with the breaker open"]
         self.figures["waiting_records"] = self.lag()
         if not self.figures["waiting_records"]:

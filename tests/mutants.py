@@ -4,6 +4,8 @@ import random
 from pathlib import Path
 
 from streamctl.chaos import damage
+from streamctl.chaos.damage import edits
+from streamctl.checkpoint.tree import layout
 
 _OPERATIONS = ("delete", "delete", "empty", "cut", "flip", "flip", "garbage", "append", "directory")
 
@@ -26,12 +28,12 @@ def mutate(at: damage.Place, seed: str) -> str:
     keep = rng.random() < 0.5
     data = path.read_bytes()
     if operation == "delete":
-        damage.drop(path, keep_sidecar=keep)
+        edits.drop(path, keep_sidecar=keep)
     elif operation == "directory":
-        damage.drop(path, keep_sidecar=keep)
+        edits.drop(path, keep_sidecar=keep)
         path.mkdir()
     else:
-        damage.write(path, _changed(rng, operation, data), keep_sidecar=keep)
+        edits.write(path, _changed(rng, operation, data), keep_sidecar=keep)
     kept = "checksum kept" if keep else "checksum gone"
     return f"{operation} {path.relative_to(at.root)} ({kept})"
 
@@ -54,5 +56,5 @@ def _hot(at: damage.Place, path: Path) -> bool:
         return True
     if place[0] in {"offsets", "commits"}:
         return path.name in {str(at.planned), str(at.planned - 1), str(at.committed)}
-    found = damage.layout.state_file(path.name)
+    found = layout.state_file(path.name)
     return path.parent.name == "SSTs" or (found is not None and found[0] >= at.version - 2)

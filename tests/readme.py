@@ -1,5 +1,6 @@
 """The README's tables, made from the code."""
 
+import json
 import re
 import sys
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from streamctl.errors import EXIT_MEANINGS
 from streamctl.settings.model import Settings
 
 README = Path(__file__).parents[1] / "README.md"
+TRACK_RECORD = Path(__file__).parent / "data" / "track-record.json"
 
 
 def root():
@@ -51,6 +53,12 @@ def _text(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
+def track_record() -> Iterator[tuple[str, str, str]]:
+    """What campaigns found, each with the command that shows it: `data/track-record.json`."""
+    for run in json.loads(TRACK_RECORD.read_text(encoding="utf-8")):
+        yield f"`{run['command']}`", run["did"], run["found"]
+
+
 def sections() -> dict[str, str]:
     """The generated parts by the name of their marker."""
     return {
@@ -59,6 +67,7 @@ def sections() -> dict[str, str]:
         "exit-codes": table(
             ("exit", "meaning"), *((str(int(code)), text) for code, text in EXIT_MEANINGS.items())
         ),
+        "track-record": table(("command", "what it did", "what it found"), *track_record()),
     }
 
 

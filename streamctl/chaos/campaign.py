@@ -205,15 +205,19 @@ def cleanup(base: Path, *, on_event: OnEvent = ignore) -> Cleaned:
 
     The stage is the experiments' own, so taking it down takes back whatever was done to it.
     """
-    cleaned = []
-    for directory in campaigns(base):
-        stage = Stage(directory)
-        left = [_end_trial(project) for project in directory.glob("*/project")]
-        if any(left) or stage.kafka.exists():
-            on_event(Event(message=f"cleaning up {directory.name}"))
-            stage.close()
-            cleaned.append(directory.name)
+    cleaned = [each.name for each in campaigns(base) if end_what_was_left(each, on_event=on_event)]
     return Cleaned(verdict=Verdict.OK, campaigns=cleaned)
+
+
+def end_what_was_left(directory: Path, *, on_event: OnEvent = ignore) -> bool:
+    """The same for one campaign, or one load run; whether there was anything."""
+    stage = Stage(directory)
+    left = [_end_trial(project) for project in directory.glob("*/project")]
+    if not any(left) and not stage.kafka.exists():
+        return False
+    on_event(Event(message=f"cleaning up {directory.name}"))
+    stage.close()
+    return True
 
 
 def _end_trial(project: Path) -> bool:

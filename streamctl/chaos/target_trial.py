@@ -6,6 +6,7 @@ accounts for them, and its verdict is part of ours.
 
 import json
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -41,9 +42,11 @@ def run_on_target(
     watch.start()
     try:
         time.sleep(_SETTLE_SECONDS)
+        usual = max((s.true_lag for s in watch.samples if s.true_lag is not None), default=0)
         means = means_for(target, target.directory / "effects.jsonl", on_event=on_event)
         journal = run_experiment(experiment, means)
         rollbacks.unlink()
+        _await_lag(target, usual + 1, seconds=experiment.recovery_seconds)
         time.sleep(_SETTLE_SECONDS)
     finally:
         watch.stop()
@@ -84,6 +87,16 @@ def undo_what_was_left(target: Target, *, on_event: OnEvent = ignore) -> bool:
     return True
 
 
+def _await_lag(target: Target, records: int, *, seconds: float) -> None:
+    """Wait until the lag is as it was, at most so long: the verdict looks at what was seen."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        with suppress(StreamctlError):
+            if target.true_lag() <= records:
+                return
+        time.sleep(0.5)
+
+
 def _rate(windows: list[Any]) -> float:
     """Records a second, by the batches that were reported."""
     if not windows:
@@ -100,7 +113,9 @@ def _audit(target: Target) -> Audited:
         return Audited(verdict="unknown", detail=error.message)
     if answer.data is None:
         return Audited(verdict="unknown", detail=answer.reason)
-    return Audited(verdict=answer.data["verdict"], detail=f"audit says {answer.data['verdict']}")
+    reasons = [text for query in answer.data["queries"] for text in query["account"]["reasons"]]
+    detail = "; ".join(dict.fromkeys(reasons)) or "audit finds every record"
+    return Audited(verdict=answer.data["verdict"], detail=detail)
 
 
 def _save(path: Path, judgement: Judgement) -> None:

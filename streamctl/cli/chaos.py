@@ -156,11 +156,13 @@ def report(
 def cleanup(here: Here) -> "Cleaned":
     """End the processes that a killed run left, and change back what it did; evidence stays."""
     from streamctl.chaos.campaign import cleanup as clean
+    from streamctl.chaos.load.model import FOLDER
     from streamctl.cli.chaos_target import undo_on_job
 
     undone = undo_on_job(here, base=_base(here))
     cleaned = clean(_base(here), on_event=here.on_event)
-    return replace(cleaned, campaigns=[*undone, *cleaned.campaigns])
+    loads = clean(_base(here).with_name(FOLDER), on_event=here.on_event)
+    return replace(cleaned, campaigns=[*undone, *cleaned.campaigns, *loads.campaigns])
 
 
 def _chosen(names: list[str], *, every: bool, quick: bool) -> "list[Experiment]":

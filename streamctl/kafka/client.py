@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self
 
 from streamctl.errors import BrokerUnreachable, SettingsInvalid, StreamctlError, TopicNotFound
+from streamctl.kafka.codes import LEADERSHIP, UNKNOWN, UNREACHABLE
 from streamctl.kafka.model import Record, TopicReport
 from streamctl.kafka.options import to_librdkafka
 
@@ -25,16 +26,6 @@ LOGGER = logging.getLogger("streamctl.kafka")
 LOGGER.addHandler(logging.NullHandler())
 _PARTITIONS_PER_REQUEST = 300
 """One list_offsets of 10 000 partitions takes seconds, in chunks of a few hundred half a second."""
-UNREACHABLE = {
-    "_TRANSPORT", "_ALL_BROKERS_DOWN", "_TIMED_OUT", "_RESOLVE", "_AUTHENTICATION", "_SSL",
-    "REQUEST_TIMED_OUT", "_MSG_TIMED_OUT", "NETWORK_EXCEPTION", "BROKER_NOT_AVAILABLE",
-    "_TIMED_OUT_QUEUE", "_WAIT_COORD", "SASL_AUTHENTICATION_FAILED",
-}  # fmt: skip
-_LEADERSHIP = {
-    "NOT_LEADER_FOR_PARTITION", "LEADER_NOT_AVAILABLE", "FENCED_LEADER_EPOCH",
-    "UNKNOWN_LEADER_EPOCH", "OFFSET_NOT_AVAILABLE", "PREFERRED_LEADER_NOT_AVAILABLE",
-    "NOT_COORDINATOR", "COORDINATOR_NOT_AVAILABLE", "COORDINATOR_LOAD_IN_PROGRESS",
-}  # fmt: skip
 
 
 class Broker:
@@ -320,7 +311,7 @@ class Broker:
     def translate(self, error: "KafkaError", topic: str) -> StreamctlError:
         """Turn the client's error into ours."""
         name = error.name()
-        if name in {"UNKNOWN_TOPIC_OR_PART", "_UNKNOWN_TOPIC", "_UNKNOWN_PARTITION"}:
+        if name in UNKNOWN:
             return TopicNotFound(
                 f'no topic "{topic}" at {self.servers}',
                 hint="Create it, or look for a typing error.",
@@ -329,7 +320,7 @@ class Broker:
             return _AlreadyThere(f'topic "{topic}" exists')
         if name in UNREACHABLE:
             return self.unreachable(error.str())
-        kind = TryAgain if error.retriable() or name in _LEADERSHIP else StreamctlError
+        kind = TryAgain if error.retriable() or name in LEADERSHIP else StreamctlError
         about = f' about topic "{topic}"' if topic else ""
         return kind(f"Kafka at {self.servers} says{about}: {error.str()} ({name})")
 

@@ -2,13 +2,11 @@
 
 import time
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
-from streamctl.kafka.client import UNREACHABLE
+from streamctl.errors import StreamctlError
+from streamctl.kafka.codes import UNREACHABLE
 from streamctl.kafka.model import Record
-
-if TYPE_CHECKING:
-    from streamctl.kafka.client import Broker
 
 Place = tuple[str, int]
 """Topic and partition."""
@@ -17,8 +15,23 @@ _FIRST_ONLY = {"queued.min.messages": 1, "fetch.queue.backoff.ms": 0, "fetch.wai
 default waits a second before it asks for the others."""
 
 
+class Connection(Protocol):
+    """What reading needs of a cluster; `kafka.client.Broker` has it."""
+
+    timeout_seconds: float
+
+    def consumer(self, config: Mapping[str, Any] | None = None) -> Any:
+        """A consumer of confluent-kafka."""
+
+    def unreachable(self, reason: str) -> StreamctlError:
+        """The error that names the servers."""
+
+    def translate(self, error: Any, topic: str) -> StreamctlError:
+        """The client's error as ours."""
+
+
 def read(
-    broker: "Broker", topic: str, partition: int, start: int, end: int, *, isolation: str = ""
+    broker: Connection, topic: str, partition: int, start: int, end: int, *, isolation: str = ""
 ) -> Iterator[Record]:
     """See `Broker.read`."""
     from confluent_kafka import TopicPartition
@@ -45,7 +58,7 @@ def read(
 
 
 def first_records(
-    broker: "Broker", places: Mapping[Place, int], *, seconds: float
+    broker: Connection, places: Mapping[Place, int], *, seconds: float
 ) -> dict[Place, Record]:
     """The first record at or after an offset, for many partitions at once.
 
@@ -85,7 +98,7 @@ def first_records(
     return found
 
 
-def _end_of(broker: "Broker", message: Any) -> int:
+def _end_of(broker: Connection, message: Any) -> int:
     """The position that an end-of-partition event tells; raise what is a real error."""
     error = message.error()
     if error.name() == "_PARTITION_EOF":

@@ -14,7 +14,7 @@ from streamctl.checkpoint.change import apply as changes
 from streamctl.checkpoint.change.area import area_of, held, target
 from streamctl.checkpoint.change.plan import Plan, require
 from streamctl.checkpoint.change.rewind import plan_rewind
-from streamctl.errors import PartlyDone, Refused, StreamctlError
+from streamctl.errors import NotFound, PartlyDone, Refused, StreamctlError
 from streamctl.lifecycle.carrying import plan_carrying
 from streamctl.lifecycle.first_batches import is_working, watch_first_batches
 from streamctl.lifecycle.start import StartReport, start
@@ -189,7 +189,7 @@ def _rewind(settings: Settings, query: str, batch_id: int) -> Callable[[], Plan]
 
 
 def _quarantine(job: Job, *, on_event: OnEvent) -> list[str]:
-    """Set aside what the batch fails on; nothing where it runs by now.
+    """Set aside what the batch fails on; nothing where it runs by now, or was never planned.
 
     Raises:
         Refused: it fails, and not on single records: a start would end the same way.
@@ -207,7 +207,12 @@ def _quarantine(job: Job, *, on_event: OnEvent) -> list[str]:
             beat=holding.beat,
             on_event=on_event,
         )
-        found = find_poison(search, failing_batch(search, job.run, query=""))
+        try:
+            batch = failing_batch(search, job.run, query="")
+        except NotFound as error:
+            on_event(Event(message=error.message))
+            return []
+        found = find_poison(search, batch)
         found = quarantine_poison(search, found, kafka, holding, why=_WHY)
     if found.outcome not in {PoisonOutcome.RUNS, PoisonOutcome.QUARANTINED}:
         raise Refused(

@@ -1,28 +1,21 @@
 """The supervisor: one lease, one driver at a time, and a status that says what is so."""
 
-import os
 import random
-import signal
 import threading
 import time
-import uuid
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from types import FrameType
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, TextIO
 
-from streamctl.checkpoint.location.store import StorageFailed, Store
+from streamctl.checkpoint.location.store import Store
 from streamctl.errors import BrokerUnreachable, ExitCode, StreamctlError
 from streamctl.job.launcher import Driver
 from streamctl.rundir import (
     Desired,
     Failure,
-    FailureClass,
     Observed,
     RunDirectory,
     Status,
-    StopRequest,
 )
 from streamctl.settings.model import Settings
 from streamctl.supervisor import losses
@@ -36,13 +29,13 @@ from streamctl.supervisor.policy import End, Exit, Restart, after_exit, backoff_
 from streamctl.supervisor.progress import ProgressTail
 from streamctl.supervisor.scheduled_backups import ScheduledBackups
 from streamctl.supervisor.standby import Standby, Watched
+from streamctl.supervisor.telling import Telling
+from streamctl.supervisor.wishes import Wishes
 
 if TYPE_CHECKING:
     from streamctl.health.observer import Observer
 
 TICK_SECONDS = 0.1
-NOW_GRACE_SECONDS = 10.0
-"""How long `stop --now` lets Spark end by itself before the processes are killed."""
 
 
 class _Stopped(Exception):
@@ -83,36 +76,20 @@ class Supervisor:
         self._poison = Poison(settings, self._log)
         self._floor = DiskFloor(settings)
         self._full = ""
-        self._signal: str | None = None
-        self._stop: StopRequest | None = None
-        self._stop_deadline = 0.0
+        self._wishes = Wishes(run, deadline_seconds=settings.stop.deadline_seconds)
         self._holding: Holding | None = None
         self._observer: Observer | None = None
         self._observing = threading.Thread(target=self._observe, name="observe", daemon=True)
-        self._wake = threading.Event()
-        now = _now()
-        self._status = Status(
-            desired=Desired.RUNNING,
-            observed=Observed.STARTING,
-            run_id=uuid.uuid4().hex[:12],
-            job=settings.job.entry,
-            attempt=0,
-            attempts_left=settings.supervise.attempts,
-            supervisor_pid=os.getpid(),
-            driver_pid=None,
-            started_at=now,
-            attempt_started_at=None,
-            updated_at=now,
-            generation="",
-            checkpoint_location=settings.checkpoint.location,
-            master=settings.spark.master,
-        )
+        self._telling = Telling(run, self._log, settings)
+
+    @property
+    def _status(self) -> Status:
+        return self._telling.status
 
     def run(self) -> ExitCode:
         """Supervise to the end, and say how it ended."""
-        for name in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(name, self._on_signal)
-        self._publish()
+        self._wishes.listen()
+        self._telling.publish()
         try:
             store = Store.open(self._settings.checkpoint.location)
             self._holding = Holding(store, self._settings, self._log)
@@ -125,15 +102,15 @@ class Supervisor:
             finally:
                 self._holding.give_back()
         except StreamctlError as error:
-            self._fail(error)
+            self._telling.fail(error)
             end = End(observed=Observed.FAILED, why=error.message)
         except Exception as error:
-            self._fail(StreamctlError(f"unexpected {type(error).__name__}: {error}"))
-            self._publish(observed=Observed.FAILED, driver_pid=None)
+            self._telling.fail(StreamctlError(f"unexpected {type(error).__name__}: {error}"))
+            self._telling.publish(observed=Observed.FAILED, driver_pid=None)
             raise
         level = "ERROR" if end.observed is Observed.FAILED else "INFO"
         self._log.event(level, f"ended: {end.why}", run_id=self._status.run_id)
-        self._publish(observed=end.observed, driver_pid=None)
+        self._telling.publish(observed=end.observed, driver_pid=None)
         self._backups.end()
         self._end_observing()
         self._log.close()
@@ -169,7 +146,7 @@ class Supervisor:
                 return self._attempt_until_end(attempts)
         finally:
             self._standby.end()
-            self._publish(standby_pid=None)
+            self._telling.publish(standby_pid=None)
 
     def _attempt_until_end(self, attempts: Attempts) -> End:
         self._circuit.begin()
@@ -186,12 +163,14 @@ class Supervisor:
                 chance=random.random(),  # noqa: S311 - jitter
             )
             if self._full:
-                return self._ended_by_disk()
+                self._telling.disk_full(self._full)
+                why = "stopped in order: the disk is nearly full"
+                return End(observed=Observed.FAILED, why=why)
             if isinstance(decision, End) and not self._cured(decision, ended):
                 return decision
             if isinstance(decision, Restart):
                 self._back_off(decision)
-            if self._stop:
+            if self._wishes.stop:
                 return End(observed=Observed.STOPPED, why="stopped while waiting to restart")
 
     def _cured(self, decision: End, ended: Exit) -> bool:
@@ -201,7 +180,7 @@ class Supervisor:
             return False
         if not self._poison.may_search(failure):
             return False
-        self._publish(observed=Observed.SEARCHING)
+        self._telling.publish(observed=Observed.SEARCHING)
         try:
             return self._poison.cure(failure, self._holding.held(), beat=self._beat)
         except _Stopped:
@@ -210,21 +189,21 @@ class Supervisor:
     def _beat(self) -> None:
         """Hold the lease without a driver; a wish to stop ends what goes on."""
         self._renew_lease(None)
-        self._read_stop()
-        if self._stop:
+        self._read_wishes()
+        if self._wishes.stop:
             raise _Stopped
 
     def _wait_while_open(self) -> bool:
         """Wait until the circuit breaker lets something through; False when asked to stop."""
         while not self._circuit.wait_over():
-            if self._stop:
+            if self._wishes.stop:
                 return False
             trial_at = self._circuit.state.next_trial_at
             if (self._status.observed, self._status.next_attempt_at) != (
                 Observed.BREAKER_OPEN,
                 trial_at,
             ):
-                self._publish(observed=Observed.BREAKER_OPEN, next_attempt_at=trial_at)
+                self._telling.publish(observed=Observed.BREAKER_OPEN, next_attempt_at=trial_at)
             self._sleep(TICK_SECONDS)
         return True
 
@@ -239,26 +218,12 @@ class Supervisor:
             return True
         return self._circuit.look()
 
-    def _ended_by_disk(self) -> End:
-        failure = Failure(
-            at=_now(),
-            failure_class=FailureClass.INFRASTRUCTURE,
-            condition="DiskNearlyFull",
-            message=self._full,
-            hint="Free some space, with `streamctl checkpoint prune` for instance, and start "
-            "again; or lower limits.disk_floor_bytes.",
-            run_id=self._status.run_id,
-            attempt=self._status.attempt,
-        )
-        self._run.write(failure)
-        return End(observed=Observed.FAILED, why="stopped in order: the disk is nearly full")
-
     def _attempt(self, attempts: Attempts) -> Exit:
         """Start the driver and stay with it until it and its processes are gone."""
         self._tail.begin_attempt()
         self._run.remove(Failure)
         number = self._status.attempt + 1
-        self._publish(
+        self._telling.publish(
             observed=Observed.STARTING,
             attempt=number,
             attempt_started_at=_now(),
@@ -266,22 +231,25 @@ class Supervisor:
         )
         try:
             self._await_broker(attempts)
-            if self._stop:
+            if self._wishes.stop:
                 return Exit(code=0, failure=None, ran_seconds=0, stop_requested=True)
             trial = self._settings.breaker.trial_records if self._circuit.on_trial else 0
             attempts.prepare(number, trial_records=trial)
             driver, reader = self._standby.take() or self._pump(attempts.spawn())
         except StreamctlError as error:
-            failure = self._fail(error)
-            return Exit(code=1, failure=failure, ran_seconds=0, stop_requested=bool(self._stop))
+            failure = self._telling.fail(error)
+            stopping = self._wishes.stop is not None
+            return Exit(code=1, failure=failure, ran_seconds=0, stop_requested=stopping)
         self._opened_deadline = 0.0
-        self._publish(driver_pid=driver.pid, standby_pid=None, generation=attempts.generation)
+        self._telling.publish(
+            driver_pid=driver.pid, standby_pid=None, generation=attempts.generation
+        )
         self._log.event("INFO", "driver started", attempt=number, pid=driver.pid)
         self._renew_lease(driver.pid, at_once=True)
         try:
             while (code := driver.poll()) is None:
                 self._watch(driver)
-                self._wake.wait(TICK_SECONDS)
+                self._wishes.wait(TICK_SECONDS)
         finally:
             driver.end_session()
         reader.join(timeout=5)
@@ -291,7 +259,7 @@ class Supervisor:
             code=code,
             failure=self._run.read(Failure),
             ran_seconds=time.monotonic() - driver.started,
-            stop_requested=bool(self._stop),
+            stop_requested=bool(self._wishes.stop),
         )
         self._after(ended)
         return ended
@@ -308,7 +276,7 @@ class Supervisor:
             BrokerUnreachable: still no answer when the patience is over.
         """
         began, looks = time.monotonic(), 0
-        while not self._stop:
+        while not self._wishes.stop:
             try:
                 attempts.ping()
             except BrokerUnreachable as error:
@@ -316,15 +284,15 @@ class Supervisor:
                 if waited > self._settings.supervise.broker_patience_seconds:
                     raise
                 if looks == 0:
-                    self._fail(error)
+                    self._telling.fail(error)
                 self._wait_for_broker(looks)
                 looks += 1
             else:
                 break
-        if looks and not self._stop:
+        if looks and not self._wishes.stop:
             self._run.remove(Failure)
             self._log.event("INFO", f"Kafka answers again after {time.monotonic() - began:.0f} s")
-            self._publish(observed=Observed.STARTING, next_attempt_at=None)
+            self._telling.publish(observed=Observed.STARTING, next_attempt_at=None)
 
     def _wait_for_broker(self, looks: int) -> None:
         wait = backoff_seconds(
@@ -332,51 +300,47 @@ class Supervisor:
             settings=self._settings.supervise,
             chance=random.random(),  # noqa: S311 - jitter
         )
-        self._publish(
+        self._telling.publish(
             observed=Observed.BACKING_OFF, next_attempt_at=_now() + timedelta(seconds=wait)
         )
         self._sleep(wait)
 
     def _after(self, ended: Exit) -> None:
         """Record how an attempt ended, in the log and, if the driver could not, as a failure."""
-        self._publish(driver_pid=None)
+        self._telling.publish(driver_pid=None)
         self._log.event("INFO", "driver ended", exit_code=ended.code)
         if ended.stop_requested or ended.code == 0 or ended.failure is not None:
             return  # a failure was told by the driver itself
         self._log.event("ERROR", describe(ended))
-        self._run.write(self._died(ended))
+        self._telling.died(ended)
 
     def _watch(self, driver: Driver) -> None:
         """One look at the driver, the lease and the operator's wishes."""
         self._tail.read()
         if self._tail.queries and self._status.queries != self._tail.queries:
-            self._publish(queries=self._tail.queries)
+            self._telling.publish(queries=self._tail.queries)
         if self._tail.is_ready and self._status.observed is Observed.STARTING:
-            self._publish(observed=Observed.RUNNING, idle_queries=sorted(self._tail.idle))
+            self._telling.publish(observed=Observed.RUNNING, idle_queries=sorted(self._tail.idle))
         elif self._status.idle_queries and sorted(self._tail.idle) != self._status.idle_queries:
-            self._publish(idle_queries=sorted(self._tail.idle))
+            self._telling.publish(idle_queries=sorted(self._tail.idle))
         if self._observer and self._observer.url != self._status.url:
-            self._publish(url=self._observer.url)
+            self._telling.publish(url=self._observer.url)
         self._renew_lease(driver.pid)
         self._keep_standby()
         self._keep_disk_free()
         self._mind_the_breaker(driver)
-        before = self._stop
-        self._read_stop()
-        if self._stop is None:
-            return
-        if self._stop != before:
-            self._publish(observed=Observed.STOPPING, desired=Desired.STOPPED)
-            self._log.event("INFO", "stop requested", request=self._stop)
+        if self._read_wishes():
+            self._telling.publish(observed=Observed.STOPPING)
+            self._log.event("INFO", "stop requested", request=self._wishes.stop)
             driver.ask_to_stop()
-        if time.monotonic() > self._stop_deadline:
-            self._publish(interrupted=True)
+        if self._wishes.stop and self._wishes.too_late:
+            self._telling.publish(interrupted=True)
             self._log.event("WARN", "the deadline passed: the driver is killed")
             driver.end_session()
 
     def _mind_the_breaker(self, driver: Driver) -> None:
         """An open one lets the running batch end, and then nothing more."""
-        if self._stop or not self._circuit.look():
+        if self._wishes.stop or not self._circuit.look():
             return
         if not self._opened_deadline:
             self._opened_deadline = time.monotonic() + self._settings.stop.deadline_seconds
@@ -387,16 +351,15 @@ class Supervisor:
 
     def _keep_disk_free(self) -> None:
         """Ask for an orderly end while there is still space for it."""
-        if self._stop or not (full := self._floor.reached()):
+        if self._wishes.stop or not (full := self._floor.reached()):
             return
         self._full = full
         self._log.event("ERROR", f"the disk is nearly full: {full}; stopping in order")
-        request = replace(self._request_by("disk floor"), reason=full)
-        self._run.write(request)
+        self._wishes.ask_to_stop("disk floor", full)
 
     def _keep_standby(self) -> None:
         """Only beside a driver that runs: a start is not slowed down by its own spare."""
-        running = self._status.observed is Observed.RUNNING and self._stop is None
+        running = self._status.observed is Observed.RUNNING and self._wishes.stop is None
         if not (running and self._settings.supervise.standby):
             return
         try:
@@ -404,10 +367,10 @@ class Supervisor:
         except StreamctlError as error:
             self._log.event("WARN", f"no standby: {error.message}")
         if self._standby.pid != self._status.standby_pid:
-            self._publish(standby_pid=self._standby.pid)
+            self._telling.publish(standby_pid=self._standby.pid)
 
     def _back_off(self, decision: Restart) -> None:
-        self._publish(
+        self._telling.publish(
             observed=Observed.BACKING_OFF,
             attempts_left=decision.attempts_left,
             restarts=self._status.restarts + 1,
@@ -423,77 +386,23 @@ class Supervisor:
     def _sleep(self, seconds: float) -> None:
         """Wait without a driver: the lease is held, and a stop ends it."""
         until = time.monotonic() + seconds
-        while time.monotonic() < until and not self._stop:
+        while time.monotonic() < until and not self._wishes.stop:
             self._renew_lease(None)
-            self._read_stop()
-            self._wake.wait(min(TICK_SECONDS, max(0.0, until - time.monotonic())))
+            self._read_wishes()
+            self._wishes.wait(min(TICK_SECONDS, max(0.0, until - time.monotonic())))
+
+    def _read_wishes(self) -> bool:
+        """Whether there is a new wish to stop."""
+        if not self._wishes.read():
+            return False
+        self._telling.publish(desired=Desired.STOPPED)
+        return True
 
     def _renew_lease(self, driver_pid: int | None, *, at_once: bool = False) -> None:
         if self._observer is not None:
             self._observer.beat()
         if self._holding is not None:
             self._holding.renew(driver_pid, at_once=at_once)
-
-    def _read_stop(self) -> None:
-        """Take in a request from a signal or from `stop.json`; a later one replaces an earlier."""
-        if self._signal:
-            name, self._signal = self._signal, None
-            if self._stop is None:
-                self._run.write(self._request_by(name))
-        request = self._run.read(StopRequest)
-        if request is None or request == self._stop:
-            return
-        self._stop = request
-        allowed = NOW_GRACE_SECONDS if request.now else request.deadline_seconds
-        self._stop_deadline = time.monotonic() + allowed
-        self._publish(desired=Desired.STOPPED)
-
-    def _request_by(self, signal_name: str) -> StopRequest:
-        return StopRequest(
-            at=_now(),
-            who=signal_name,
-            reason=f"{signal_name} reached the supervisor",
-            deadline_seconds=self._settings.stop.deadline_seconds,
-        )
-
-    def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        del frame
-        self._signal = signal.Signals(number).name
-        self._wake.set()
-        self._wake.clear()
-
-    def _publish(self, **changes: Any) -> None:
-        self._status = replace(self._status, updated_at=_now(), **changes)
-        self._run.write(self._status)
-
-    def _fail(self, error: StreamctlError) -> Failure:
-        """Record an error of ours as the failure of this attempt."""
-        transient = isinstance(error, BrokerUnreachable | StorageFailed)
-        failure = Failure(
-            at=_now(),
-            failure_class=FailureClass.INFRASTRUCTURE if transient else FailureClass.CONFIGURATION,
-            condition=type(error).__name__,
-            message=error.message,
-            hint=error.hint,
-            run_id=self._status.run_id,
-            attempt=self._status.attempt,
-            exit_code=int(error.exit_code),
-        )
-        self._run.write(failure)
-        self._log.event("ERROR", f"{failure.condition}: {failure.message}", hint=failure.hint)
-        return failure
-
-    def _died(self, ended: Exit) -> Failure:
-        return Failure(
-            at=_now(),
-            failure_class=FailureClass.INFRASTRUCTURE,
-            condition="DriverDied",
-            message=describe(ended),
-            hint="`streamctl logs` shows its last words. If the system killed it for its memory, "
-            "raise or lower spark.driver_memory.",
-            run_id=self._status.run_id,
-            attempt=self._status.attempt,
-        )
 
 
 def _now() -> datetime:

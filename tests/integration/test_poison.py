@@ -39,6 +39,7 @@ def send(broker, topic):
     assert producer.flush(30) == 0
 
 
+@pytest.mark.timeout(1200)
 def test_poison_is_found_and_set_aside_and_every_other_record_counts(project, broker, topic):
     (project.directory / "fragile.py").write_text(FRAGILE)
     send(broker, topic)
@@ -61,7 +62,8 @@ def test_poison_is_found_and_set_aside_and_every_other_record_counts(project, br
     assert not (ours / "poison").exists()
     assert not (ours / "quarantine.json").exists()
 
-    started = project("start", *job, "--set", "poison.quarantine=true", timeout=300)
+    patient = ("--set", "poison.quarantine=true", "--set", "start.wait_seconds=500")
+    started = project("start", *job, *patient, timeout=600)
     assert started.exit_code == 0, started.stderr
     until(lambda: all(q["lag_records"] == 0 for q in project.json("lag", *job).data["queries"]))
     hidden = json.loads((ours / "quarantine.json").read_text())["records"]

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from streamctl.chaos.campaign import end_what_was_left
 from streamctl.chaos.feed import Flow
 from streamctl.chaos.load.measure import drain, measure_step
 from streamctl.chaos.load.model import REPORT, LoadReport, Plan, Step
@@ -78,6 +79,7 @@ def _notes(
         json.dumps({"plan": as_json(plan), "flow": as_json(flow), "settings": dict(settings)})
     )
     if (found := unfinished(base, asked)) is not None:
+        end_what_was_left(found.directory, on_event=on_event)
         on_event(Event(message=f"going on with {found.directory.name}: {len(found.steps)} rates"))
         return found
     began = datetime.now(UTC)

@@ -122,14 +122,18 @@ def test_a_job_that_is_not_its_own_is_harmed_as_it_was_shown(project):
         assert pid in shown.data["processes"]
         assert shown.data["steps"][-2].endswith(f"kill -9 {pid}")
         assert project.status().driver_pid == pid
-        done = project.json(*run, "jobs.telemetry:TelemetryJob", "--yes")
+        done = project.json(*run, "jobs.telemetry:TelemetryJob", "--yes", timeout=600)
     finally:
         feed.kill()
         feed.wait()
-    assert done.exit_code == 0, done.stdout + done.stderr[-3000:]
     (judgement,) = done.data["judgements"]
+    *seen, accounted = judgement["invariants"]
+    assert {each["verdict"] for each in seen} == {"ok"}, seen
+    # a batch that the kill kept from being told leaves the audit something unknown
+    assert accounted["verdict"] in {"ok", "unknown"}, accounted
+    assert done.exit_code == (0 if accounted["verdict"] == "ok" else 3)
     assert judgement["detected_by"] in {"status", "restart"}
-    assert judgement["invariants"][-1]["name"] == "records are accounted for"
+    assert accounted["name"] == "records are accounted for"
     assert (project.directory / "rolled-back").exists()
     assert project.status().driver_pid != pid
     assert list(project.directory.glob(".streamctl/chaos/*/*/rollbacks.json")) == []

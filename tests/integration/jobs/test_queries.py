@@ -126,6 +126,25 @@ def test_late_records_are_counted_each_and_windows_hold_the_rest(stream):
     )
 
 
+def test_what_a_batch_held_that_the_sink_had_already_is_not_known(stream):
+    """A crash between the sink's commit and the commit log: Spark does not run the batch again."""
+    no_data = "spark.sql.streaming.noDataMicroBatches.enabled"
+    stream.spark.conf.set(no_data, "false")
+    try:
+        stream.batch(telemetry(0.1), telemetry(20))
+        stream.batch(telemetry(0.2), telemetry(21))
+        told = stream.run(TelemetryJob(), {"windows"})
+        assert [line["input_rows"] for line in told] == [2, 2]
+        for name in ("1", ".1.crc"):
+            (stream.base / "ck" / "windows" / "commits" / name).unlink()
+        again = stream.run(TelemetryJob(), {"windows"})[len(told) :]
+    finally:
+        stream.spark.conf.unset(no_data)
+    assert [(line["batch_id"], line["input_rows"]) for line in again] == [(1, 0)]
+    assert again[0]["late_rows"] is None
+    assert again[0]["totals"]["late_rows"] is None
+
+
 def test_rejects_are_counted_by_reason_with_the_first_as_sample(stream):
     stream.batch(telemetry(0), b"{", telemetry(0, latitude=91, longitude=181), telemetry(1))
     context = Context(

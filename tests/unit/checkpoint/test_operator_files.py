@@ -2,7 +2,7 @@
 
 import pytest
 
-from streamctl.chaos import damage
+from streamctl.chaos.damage import edits
 from streamctl.checkpoint.formats.types import check_struct
 from streamctl.errors import Malformed, Unsupported
 from tests import judged
@@ -12,7 +12,7 @@ def edited(path, old, new):
     def apply(at):
         (found,) = at.root.glob(path)
         assert old in found.read_bytes()
-        damage.edit(found, lambda data: data.replace(old, new, 1))
+        edits.edit(found, lambda data: data.replace(old, new, 1))
 
     return apply
 
@@ -90,7 +90,7 @@ def test_a_letter_changed(flavour, change, code, forecast):
 
 def test_a_directory_where_kafkas_first_offsets_were():
     def apply(at):
-        damage.drop(at.root / "sources/0/0")
+        edits.drop(at.root / "sources/0/0")
         (at.root / "sources/0/0").mkdir()
 
     report = judged.verified("hdfs-kafka-aggregation", apply)

@@ -6,6 +6,7 @@ import shutil
 import pytest
 
 from streamctl.chaos import damage
+from streamctl.chaos.damage import edits
 from streamctl.checkpoint.tree import layout
 from streamctl.checkpoint.verify.verify import Level
 from streamctl.reports import Verdict
@@ -44,7 +45,7 @@ def test_two_versions_changed_places():
 
 def test_files_of_the_other_provider():
     report = deep(
-        "rocksdb-changelog", lambda at: damage.write(at.stores()[0] / "3.delta", b"\x00" * 10)
+        "rocksdb-changelog", lambda at: edits.write(at.stores()[0] / "3.delta", b"\x00" * 10)
     )
     assert "state-providers-mixed" in codes(report)
 
@@ -55,7 +56,7 @@ def test_a_version_built_on_another_than_was_committed():
             for partitions in fields["stateUniqueIds"].values():
                 partitions[0][0] = "00000000" + partitions[0][0][8:]
 
-        damage.metadata_of(at.commits(at.committed - 1), other)
+        edits.metadata_of(at.commits(at.committed - 1), other)
 
     report = deep("rocksdb2-changelog", apply)
     found = [f for f in report.findings if f.code == "state-lineage-differs"]
@@ -72,7 +73,7 @@ def test_a_plan_that_does_not_follow_is_noted(field, value):
     def apply(at):
         path = at.offsets(at.planned - 1)
         sums = path.with_name(f".{path.name}.crc")
-        damage.metadata_of(path, lambda fields: fields.update({field: value}))
+        edits.metadata_of(path, lambda fields: fields.update({field: value}))
         assert not sums.exists()
         assert json.loads(path.read_text().split("\n")[1])[field] == value
 
@@ -82,7 +83,7 @@ def test_a_plan_that_does_not_follow_is_noted(field, value):
 
 def test_an_attempt_beside_the_entry_is_noted():
     def apply(at):
-        damage.write(at.offsets(0).with_name(f".{at.planned}.{damage.TMP}"), b"v1")
+        edits.write(at.offsets(0).with_name(f".{at.planned}.{edits.TEMPORARY}"), b"v1")
 
     report = deep("hdfs-aggregation", apply)
     assert "two-writers" in codes(report)

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from jobs.lateness import BINS, late_records
-from jobs.progress import ProgressFile
+from jobs.progress import ProgressFile, was_skipped
 from jobs.totals import Totals, read_totals
 
 
@@ -67,6 +67,43 @@ def test_a_gap_or_a_rewind_makes_late_unknown(first, then):
     totals = add(add(Totals(batch_id=first - 1), first), then)
     assert totals.late_rows is None
     assert totals.uncounted_batches > 0
+
+
+def progress(*, rows: int, start: dict | None, stores: int | None) -> dict:
+    """As Spark tells a batch that ends at offset 9, of a query with so many state stores open."""
+    source = {"startOffset": start, "endOffset": {"t": {"0": 9}}, "numInputRows": rows}
+    operators = [] if stores is None else [{"numStateStoreInstances": stores}]
+    return {"numInputRows": rows, "sources": [source], "stateOperators": operators}
+
+
+@pytest.mark.parametrize(
+    ("told", "skipped"),
+    [
+        pytest.param(
+            progress(rows=0, start={"t": {"0": 4}}, stores=0), True, id="the sink had it"
+        ),
+        pytest.param(progress(rows=5, start={"t": {"0": 4}}, stores=2), False, id="it read"),
+        pytest.param(progress(rows=0, start={"t": {"0": 9}}, stores=2), False, id="no data"),
+        pytest.param(
+            progress(rows=0, start={"t": {"0": 4}}, stores=2), False,
+            id="it ran, and found only markers of transactions",
+        ),
+        pytest.param(
+            progress(rows=0, start={"t": {"0": 4}}, stores=None), False, id="no state to tell by"
+        ),
+        pytest.param(progress(rows=0, start=None, stores=0), False, id="the first, empty"),
+    ],
+)  # fmt: skip
+def test_a_batch_that_the_sink_had_is_not_run_again(told, skipped):
+    assert was_skipped(told) is skipped
+
+
+def test_what_a_skipped_batch_held_is_not_known():
+    totals = add(Totals(), 0).add(
+        batch_id=1, input_rows=0, late_rows=None, rejected={}, skipped=True
+    )
+    assert (totals.late_rows, totals.uncounted_batches) == (None, 1)
+    assert add(totals, 2).uncounted_batches == 1
 
 
 def test_totals_come_back_from_the_file(tmp_path):
