@@ -128,7 +128,9 @@ def _metadata(logs: Logs, operator: Operator, found: list[Finding]) -> OperatorM
         try:
             return read_operator_metadata(logs.files, operator)
         except NotAFile as error:  # Spark takes it for there, and never reads it
-            found.append(finding("operator-metadata-missing", f"{path}/metadata", error.message))
+            needed = _needs_metadata(logs, operator)
+            code = "operator-metadata-gone" if needed else "operator-metadata-missing"
+            found.append(finding(code, f"{path}/metadata", error.message))
             return None
 
     metadata = attempt(found, "operator-metadata-damaged", f"{path}/metadata", read)
