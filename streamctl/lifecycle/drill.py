@@ -28,6 +28,12 @@ RECORDS = 100
 _LOOK_SECONDS = 0.2
 
 
+_COMPACT_INTERVAL = "spark.sql.streaming.fileSink.log.compactInterval"
+"""What goes to files instead of a topic has a log that begins at the backup: a compaction would
+miss the batches before. A log that was restored keeps its own interval
+(Spark `CompactibleFileStreamLog.deriveCompactInterval`)."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DrilledQuery:
     """One query.
@@ -113,6 +119,7 @@ def _settings(settings: Settings, scratch: Path) -> Settings:
     changes: dict[str, dict[str, Any]] = {
         "checkpoint": {"location": str(scratch / "checkpoint"), "generation": ""},
         "output": {"location": str(scratch / "output"), "topics": "files"},
+        "spark": {"options": settings.spark.options | {_COMPACT_INTERVAL: str(10**9)}},
     }
     for section, fields in changes.items():
         values[section] |= fields

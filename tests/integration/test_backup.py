@@ -66,7 +66,7 @@ def test_a_running_job_is_backed_up_and_goes_on_from_there(project, tmp_path):
     whole = {backup["id"] for backup in checked.data["backups"]}
     assert {taken["id"] for taken in backups} | {scheduled["id"]} <= whole
     drilled = project.json("backup", "drill", backups[0]["id"])
-    assert drilled.exit_code == 0, drilled.stderr
+    assert drilled.exit_code == 0, drilled.stdout + drilled.stderr
     for query in drilled.data["queries"]:
         assert query["batch_id"] == batches[0][query["name"]] + 1
         assert 0 < query["records"] <= 100
