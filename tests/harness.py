@@ -15,6 +15,8 @@ from streamctl.job.launcher import kill, session_members
 from streamctl.rundir import RunDirectory, Status
 
 REPOSITORY = Path(__file__).parents[1]
+ASK_SECONDS = 1.0
+"""How often the program is asked for something: each answer takes processor time from the job."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,18 @@ class Project:
         base = self.directory / "data" / "checkpoint" / generation
         names = sorted(path.name for path in base.iterdir())
         return {name: Checkpoint.open(str(base / name)) for name in names}
+
+    def read_by(self) -> int:
+        """Records that the slower query has read."""
+        queries = self.json("status").data["queries"]
+        return min(query["total_rows"] or 0 for query in queries)
+
+    def drain(self, *flags: str) -> None:
+        """Wait until every query has read what its topic holds."""
+        until(
+            lambda: all(q["lag_records"] == 0 for q in self.json("lag", *flags).data["queries"]),
+            every=ASK_SECONDS,
+        )
 
     def clean(self) -> None:
         """End what is left, by process id."""

@@ -18,10 +18,6 @@ SCHEDULED = (
 """Without a policy nothing is pruned, which would keep others out of the repository."""
 
 
-def drained(project: Project) -> bool:
-    return all(query["lag_records"] == 0 for query in project.json("lag").data["queries"])
-
-
 def counted(project: Project, generation: str) -> Counter:
     """Records by window: those in the output, by its own log, and those in the state."""
     data = project.directory / "data"
@@ -57,7 +53,7 @@ def test_a_running_job_is_backed_up_and_goes_on_from_there(project, tmp_path):
     assert [at["windows"] for at in batches] == sorted({at["windows"] for at in batches})
     assert backups[0]["queries"][0]["lag_records"] > 0
     assert project.json("checkpoint", "restore", "--yes").exit_code == 11
-    until(lambda: drained(project))
+    project.drain()
     scheduled = project.json("status").data["backup"]
     assert scheduled["verdict"] == "ok", scheduled["problem"]
     assert project("stop").exit_code == 0
@@ -78,7 +74,7 @@ def test_a_running_job_is_backed_up_and_goes_on_from_there(project, tmp_path):
         generation = restored.data["generation"]
         assert generation == f"000{number}"
         assert project("start", "--set", "kafka.max_offsets_per_trigger=1000").exit_code == 0
-        until(lambda: drained(project))
+        project.drain()
         assert project("stop").exit_code == 0
         lines = [x for x in project.run.progress() if x["kind"] == "progress"]
         first = next(x for x in lines if x["generation"] == generation and x["query"] == "windows")

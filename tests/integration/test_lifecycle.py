@@ -16,7 +16,7 @@ from streamctl.kafka.client import Broker
 from streamctl.rundir import Failure, FailureClass, Observed
 from streamctl.sandbox import lifecycle as sandbox
 from tests import accounting
-from tests.harness import Project, until
+from tests.harness import ASK_SECONDS, Project, until
 
 pytestmark = pytest.mark.integration
 TELEMETRY = ("windows", "dead_letters")
@@ -115,7 +115,7 @@ def test_a_standby_takes_over_and_all_is_accounted_for(project, broker, topic, t
     produce(project, count=3000, ledger=ledger)
     flags = ("--set", accounting.RETAIN_ALL, "--set", "kafka.max_offsets_per_trigger=500")
     assert project("start", *flags, "--set", "supervise.standby=true").exit_code == 0
-    until(lambda: "standby is ready" in project("logs").stdout)
+    until(lambda: "standby is ready" in project("logs").stdout, every=ASK_SECONDS)
     before = project.status()
     os.kill(before.driver_pid, signal.SIGKILL)
     until(lambda: project.status().driver_pid == before.standby_pid)
@@ -150,7 +150,7 @@ def test_a_killed_supervisor_leaves_no_second_writer(project, broker, topic, tmp
     assert project("start", *retain).exit_code == 0
     status = project.status()
     os.kill(status.supervisor_pid, signal.SIGKILL)
-    until(lambda: project.json("status").data["supervisor_pid"] is None)
+    until(lambda: project.json("status").data["supervisor_pid"] is None, every=0.5)
     assert project.json("status").exit_code == ExitCode.FOUND
     stopped = project.json("stop")
     assert (stopped.exit_code, stopped.data["outcome"]) == (0, "already_stopped")

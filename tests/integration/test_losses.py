@@ -10,7 +10,7 @@ from streamctl.checkpoint.location import journal
 from streamctl.checkpoint.location.store import Store
 from streamctl.errors import ExitCode
 from streamctl.job.launcher import session_members
-from tests.harness import Project, until
+from tests.harness import ASK_SECONDS, Project, until
 
 pytestmark = pytest.mark.integration
 
@@ -36,7 +36,7 @@ def test_what_is_deleted_under_the_job_has_a_receipt(project, broker, topic):
     answer = project("start")
     assert answer.exit_code == 0, answer.stderr
     before = ends(broker, topic)
-    until(lambda: all(q["total_rows"] == 500 for q in project.json("status").data["queries"]))
+    until(lambda: project.read_by() == 500, every=ASK_SECONDS)
     assert project.json("status").data["losses"] == []
     whole = project.json("audit", "--ledger", str(project.directory / "ledgers" / "first"))
     assert whole.exit_code == 0, whole.stdout + whole.stderr
@@ -47,7 +47,10 @@ def test_what_is_deleted_under_the_job_has_a_receipt(project, broker, topic):
     produce(project, "second", 600)
     broker.delete_records(topic, {0: before[0] + 40, 1: before[1]})
     send(driver, signal.SIGCONT)
-    losses = until(lambda: len(found := project.json("status").data["losses"]) >= 2 and found)
+    losses = until(
+        lambda: len(found := project.json("status").data["losses"]) >= 2 and found,
+        every=ASK_SECONDS,
+    )
     assert [
         (
             loss["partition"],

@@ -3,15 +3,10 @@
 import pytest
 
 from streamctl.errors import ExitCode
-from tests.harness import Project, until
+from tests.harness import ASK_SECONDS, until
 
 pytestmark = pytest.mark.integration
 RECORDS = 1000
-
-
-def read_by(project: Project) -> int:
-    queries = project.json("status").data["queries"]
-    return min(query["total_rows"] or 0 for query in queries)
 
 
 def test_a_damaged_checkpoint_is_taken_back_and_every_record_is_there(project):
@@ -19,7 +14,7 @@ def test_a_damaged_checkpoint_is_taken_back_and_every_record_is_there(project):
     produce = ("produce", "--count", str(RECORDS), "--ledger", ledger, "--flaw", "all=0.1")
     assert project(*produce, "--late", "0.1", "--event-rate", "2").exit_code == 0
     assert project("start", "--set", "kafka.max_offsets_per_trigger=200").exit_code == 0
-    until(lambda: read_by(project) == RECORDS)
+    until(lambda: project.read_by() == RECORDS, every=ASK_SECONDS)
     assert project.json("recover").data["outcome"] == "already_running"
     assert project("stop").exit_code == 0
 

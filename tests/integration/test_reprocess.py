@@ -9,7 +9,7 @@ import pytest
 from streamctl.errors import ExitCode
 from streamctl.job.launcher import session_members
 from streamctl.rundir import RunDirectory, Status
-from tests.harness import Project, kill_if_ours, until
+from tests.harness import ASK_SECONDS, Project, kill_if_ours, until
 
 pytestmark = pytest.mark.integration
 RECORDS = 6000
@@ -21,12 +21,6 @@ def produce(project: Project, name: str, *, count: int, start: str) -> None:
         *("--flaw", "all=0.1", "--event-rate", "5", "--start-time", start),
     )
     assert answer.exit_code == 0, answer.stderr
-
-
-def read_by(project: Project) -> int:
-    """Records that the slower query of the live job has read."""
-    queries = project.json("status").data["queries"]
-    return min(query["total_rows"] or 0 for query in queries)
 
 
 def committed(checkpoint: Path) -> list[int]:
@@ -48,7 +42,7 @@ def apart(project):
 def test_history_is_processed_again_and_the_live_job_goes_on_from_it(project, apart):
     produce(project, "first", count=RECORDS, start="2026-03-01T12:00:00")
     assert project("start", "--set", "kafka.max_offsets_per_trigger=2000").exit_code == 0
-    until(lambda: read_by(project) == RECORDS)
+    until(lambda: project.read_by() == RECORDS, every=ASK_SECONDS)
     live = project.status()
 
     plan = project.json("reprocess", "--dry-run")
@@ -95,7 +89,8 @@ def test_history_is_processed_again_and_the_live_job_goes_on_from_it(project, ap
     assert promoted.data["restarted"], promoted.stderr
     assert project.status().generation == "0002"
     produce(project, "second", count=500, start="2026-03-01T13:00:00")
-    until(lambda: read_by(project) == 500)  # each record after the promotion, once
+    # each record after the promotion, once
+    until(lambda: project.read_by() == 500, every=ASK_SECONDS)
     assert project("stop").exit_code == 0
     assert project.json("reprocess", "promote", "--back", "--yes").data["after"] == "0001"
     refused = project.json("reprocess", "promote", "0001", "--yes")
@@ -106,7 +101,7 @@ def test_history_is_processed_again_and_the_live_job_goes_on_from_it(project, ap
 def test_a_bounded_range_ends_exactly_and_cannot_become_live(project, topic):
     produce(project, "first", count=2000, start="2026-03-01T12:00:00")
     assert project("start", "--set", "kafka.max_offsets_per_trigger=2000").exit_code == 0
-    until(lambda: read_by(project) == 2000)
+    until(lambda: project.read_by() == 2000, every=ASK_SECONDS)
     assert project("stop").exit_code == 0
     ends = f'{{"{topic}": {{"0": 300, "1": 400}}}}'
     done = project.json("reprocess", "--to", ends)
