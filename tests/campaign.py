@@ -207,6 +207,7 @@ SEND_THEMSELVES = {"breaker", "migrations", "reprocess"}
 ALONE = {
     "aimed": trials.aimed,
     "mixed": trials.mixed,
+    "fuzzed": trials.fuzzed,
     "planted": trials.planted,
     "rewinds": rewinds.campaign,
     "sinks": sinks.campaign,

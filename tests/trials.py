@@ -1,4 +1,4 @@
-"""Campaigns of experiments: `scripts/campaign aimed --count 200`, `mixed --count 60`, `planted`."""
+"""Campaigns of experiments: `scripts/campaign aimed | mixed | fuzzed | planted`."""
 
 import json
 import random
@@ -79,6 +79,23 @@ def mixed(place: Path, *, count: int, chance: random.Random) -> tuple[dict[str, 
     )  # fmt: skip
     figures, wrong = _figures(place, experiment, chance=chance)
     return figures | {"faults": {name: names.count(name) for name in FAULTS}}, wrong
+
+
+def fuzzed(place: Path, *, count: int, chance: random.Random) -> tuple[dict[str, Any], list[str]]:
+    """One job that reads 100,000 records between two kills, two fifths of them flawed."""
+    method: list[Activity] = []
+    for _ in range(count):
+        burst = action("data.burst", records=99_900, flaws={"all": 0.4}, late_share=0.1)
+        method += [action("data.strange", each=10), burst]
+        method += [action("job.await_commit", after=chance.uniform(0, 4)), action("job.kill")]
+        method.append(action("job.await_commit"))
+    experiment = Experiment(
+        name="fuzzed", title=f"{count} kills amid invalid data", hypothesis=STEADY,
+        method=tuple(method), recovery_seconds=900,
+        expects={"detected_by": ["status", "restart"], "recovered_within_seconds": 900},
+        job={"supervise.attempts": 10 * count, "kafka.max_offsets_per_trigger": 20_000},
+    )  # fmt: skip
+    return _figures(place, experiment, chance=chance)
 
 
 def _figures(

@@ -18,7 +18,7 @@ from streamctl.kafka.client import Broker
 from streamctl.kafka.records import first_records
 from streamctl.losses.find import Batch, Skipped, skipped_by
 from streamctl.reports import as_json, iso
-from streamctl.rundir import Launch, Loss, RunDirectory, Seen
+from streamctl.rundir import Launch, Loss, LossCause, RunDirectory, Seen
 
 _FIRST_RECORD_SECONDS = 5.0
 
@@ -37,7 +37,9 @@ class _Topics:
     ids: dict[str, str]
 
 
-def look(run: RunDirectory, store: Store, broker: Broker) -> list[Loss]:
+def look(
+    run: RunDirectory, store: Store, broker: Broker, *, more_comes: bool = False
+) -> list[Loss]:
     """Examine the batches since the last look.
 
     The receipts are written before the mark how far was looked: a kill between makes the next
@@ -47,6 +49,7 @@ def look(run: RunDirectory, store: Store, broker: Broker) -> list[Loss]:
         run: whose driver commits, and where receipts are kept.
         store: the checkpoint location, for its journal.
         broker: of its topics.
+        more_comes: whether a driver may still tell how many records its newest batch has read.
 
     Returns:
         What is new.
@@ -67,6 +70,8 @@ def look(run: RunDirectory, store: Store, broker: Broker) -> list[Loss]:
     ]
     read = {topic for held in histories for batch in held.batches for topic in batch.ends}
     topics = _ask(broker, read)
+    if more_comes:
+        histories = [_as_far_as_told(held, topics, run) for held in histories]
     ids_before = {h.query: seen.topic_ids.get(h.query, generation.topic_ids) for h in histories}
     began = {h.query: _began_with_new(h, topics, ids_before[h.query]) for h in histories}
     found = [
@@ -148,6 +153,15 @@ def _batch(
     )
 
 
+def _as_far_as_told(history: _History, topics: _Topics, run: RunDirectory) -> _History:
+    """Leave the newest batch to the next look where its rows decide: Spark tells them last."""
+    for newest in history.batches[-1:]:
+        causes = {skipped.cause for skipped in skipped_by(newest, topics.log_starts)}
+        if LossCause.DELETED in causes and newest.batch_id not in _rows(run, history):
+            return replace(history, batches=history.batches[:-1])
+    return history
+
+
 def _skipped(
     history: _History, topics: _Topics, began: Mapping[str, int], run: RunDirectory
 ) -> Iterator[tuple[Batch, Skipped]]:
@@ -160,7 +174,7 @@ def _skipped(
     for batch in history.batches:
         anew = {topic for topic, batch_id in began.items() if batch_id == batch.batch_id}
         if skipped_by(batch, topics.log_starts, anew=anew):
-            rows = _rows(run, history.generation, history.query) if rows is None else rows
+            rows = _rows(run, history) if rows is None else rows
             counted = replace(batch, rows=rows.get(batch.batch_id))
             if history.is_continued or counted.rows is not None:
                 for skipped in skipped_by(counted, topics.log_starts, anew=anew):
@@ -249,14 +263,21 @@ def _ask(broker: Broker, names: set[str]) -> _Topics:
     return _Topics(log_starts=log_starts, log_ends=log_ends, ids=known)
 
 
-def _rows(run: RunDirectory, generation: str, query: str) -> dict[int, int]:
-    """Batch -> records that it read, as far as the driver has told; the newest history wins."""
+def _rows(run: RunDirectory, history: _History) -> dict[int, int]:
+    """Batch -> records that it read, as far as the driver has told.
+
+    What was told before a batch was planned is of another that had its number: of a history that
+    was taken back, or of another checkpoint.
+    """
+    planned_at = {batch.batch_id: batch.planned_at for batch in history.batches}
     return {
         line["batch_id"]: line["input_rows"]
         for line in run.progress()
         if line["kind"] == "progress"
-        and line["query"] == query
-        and line.get("generation") == generation
+        and line["query"] == history.query
+        and line.get("generation") == history.generation
+        and line["batch_id"] in planned_at
+        and datetime.fromisoformat(line["at"]) >= planned_at[line["batch_id"]]
     }
 
 

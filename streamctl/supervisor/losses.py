@@ -44,26 +44,26 @@ class _Watch:
 
     def until(self, over: threading.Event) -> None:
         while not over.wait(EVERY_SECONDS):
-            self.look()
-        self.look()
+            told = self._progress_at()
+            if told != self._told and self.look(more_comes=True):
+                self._told = told
+        self.look(more_comes=False)
 
-    def look(self) -> None:
-        """One look; what cannot be asked now is asked the next time, and said once."""
-        told = self._progress_at()
-        if told == self._told:
-            return
+    def look(self, *, more_comes: bool) -> bool:
+        """One look; whether Kafka could be asked. If not, the next one does; it is said once."""
         try:
             with broker(self._settings) as kafka:
-                found = look(self._run, self._store, kafka)
+                found = look(self._run, self._store, kafka, more_comes=more_comes)
         except StreamctlError as error:
             self._fail("WARN", error.message)
-            return
+            return False
         except Exception as error:  # noqa: BLE001 - a thread that dies would look no more
             self._fail("ERROR", f"unexpected {type(error).__name__}: {error}")
-            return
-        self._told, self._failed = told, ""
+            return False
+        self._failed = ""
         for loss in found:
             self._log.event("ERROR", loss.describe(), loss=loss)
+        return True
 
     def _fail(self, level: str, why: str) -> None:
         if why != self._failed:
