@@ -6,6 +6,7 @@ import threading
 from types import FrameType
 
 from jobs.session import STOP_SIGNALS
+from streamctl.bell import Bell
 from streamctl.errors import Malformed
 from streamctl.rundir import RunDirectory, StopRequest
 
@@ -20,7 +21,7 @@ class StopRequests:
 
     def __init__(self, directory: RunDirectory) -> None:
         self._directory = directory
-        self._wake = threading.Event()
+        self._bell = Bell()
         self._take_over = threading.Event()
         self.reason = ""
 
@@ -36,7 +37,7 @@ class StopRequests:
     def ask(self, reason: str) -> None:
         """Ask to stop."""
         self.reason = self.reason or reason
-        self._wake.set()
+        self._bell.ring()
 
     def await_take_over(self) -> bool:
         """Wait in standby; False when asked to stop instead."""
@@ -46,12 +47,11 @@ class StopRequests:
 
     def wake(self) -> None:
         """Let `wait` return: something happened."""
-        self._wake.set()
+        self._bell.ring()
 
     def wait(self, seconds: float) -> None:
         """Wait until something happens, at most so long."""
-        if self._wake.wait(seconds):
-            self._wake.clear()
+        self._bell.wait(seconds)
 
     def requested(self) -> bool:
         """Whether anybody asked."""

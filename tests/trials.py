@@ -87,8 +87,8 @@ def fuzzed(place: Path, *, count: int, chance: random.Random) -> tuple[dict[str,
     for _ in range(count):
         burst = action("data.burst", records=99_900, flaws={"all": 0.4}, late_share=0.1)
         method += [action("data.strange", each=10), burst]
-        method += [action("job.await_commit", after=chance.uniform(0, 4)), action("job.kill")]
-        method.append(action("job.await_commit"))
+        method += [action("job.await_commit", seconds=300, after=chance.uniform(0, 4))]
+        method += [action("job.kill"), action("job.await_commit", seconds=300)]
     experiment = Experiment(
         name="fuzzed", title=f"{count} kills amid invalid data", hypothesis=STEADY,
         method=tuple(method), recovery_seconds=900,

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from threading import Event as Flag
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -154,7 +153,7 @@ def produce(
     kafka = broker(settings)
     if partitions is not None and kafka.create_topic(wanted, partitions=partitions):
         here.on_event(_made(wanted, partitions))
-    with kafka, _signals() as stopping:
+    with kafka, _signals() as signals:
         return run.produce(
             kafka,
             wanted,
@@ -170,19 +169,19 @@ def produce(
                 "compression.type": compression,
                 "delivery.timeout.ms": int(delivery_timeout * 1000),
             },
-            stopping=stopping.is_set,
+            stopping=lambda: bool(signals),
             on_event=here.on_event,
         )
 
 
 @contextmanager
-def _signals() -> Iterator[Flag]:
-    """Turn Ctrl-C and SIGTERM into a flag, so that the ledger is brought to its end."""
-    flag = Flag()
+def _signals() -> Iterator[list[int]]:
+    """Collect Ctrl-C and SIGTERM, so that the ledger is brought to its end."""
+    got: list[int] = []
     wanted = (signal.SIGINT, signal.SIGTERM)
-    before = {one: signal.signal(one, lambda *_: flag.set()) for one in wanted}
+    before = {one: signal.signal(one, lambda number, _: got.append(number)) for one in wanted}
     try:
-        yield flag
+        yield got
     finally:
         for one, handler in before.items():
             signal.signal(one, handler)

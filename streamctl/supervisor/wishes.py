@@ -1,11 +1,11 @@
 """What the operator wants of a running supervisor: signals, and `stop.json`."""
 
 import signal
-import threading
 import time
 from datetime import UTC, datetime
 from types import FrameType
 
+from streamctl.bell import Bell
 from streamctl.rundir import RunDirectory, StopRequest
 
 NOW_GRACE_SECONDS = 10.0
@@ -28,7 +28,7 @@ class Wishes:
         self._deadline_seconds = deadline_seconds
         self._deadline = 0.0
         self._signal: str | None = None
-        self._wake = threading.Event()
+        self._bell = Bell()
         self.stop: StopRequest | None = None
 
     @property
@@ -67,10 +67,9 @@ class Wishes:
 
     def wait(self, seconds: float) -> None:
         """Sleep; a signal ends it."""
-        self._wake.wait(seconds)
+        self._bell.wait(seconds)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         del frame
         self._signal = signal.Signals(number).name
-        self._wake.set()
-        self._wake.clear()
+        self._bell.ring()
