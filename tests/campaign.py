@@ -88,14 +88,12 @@ class Field:
         audit = accounting.check(self.project, self.broker, TOPIC, self.ledger)
         result.wrong += audit.wrong
         result.figures |= {
-            "records": sum(audit.must.windows.values())
-            + audit.must.late
-            + len(audit.must.rejected),
-            "in_windows_and_state": sum(audit.found.windows.values()),
-            "late": audit.must.late,
-            "dead_letters": len(audit.found.rejected),
-            "dead_letters_written_again": audit.found.repeated_letters,
-            "unread": audit.must.unread,
+            "records": audit.counts.produced - audit.counts.unread,
+            "in_windows_and_state": audit.counts.in_windows + audit.counts.in_state,
+            "late": audit.counts.late,
+            "dead_letters": audit.counts.dead_letters,
+            "dead_letters_written_again": audit.counts.letters_again,
+            "unread": audit.counts.unread,
         }
 
     def close(self) -> None:

@@ -7,17 +7,15 @@ its output and its state: together every record, once.
 import json
 import random
 import shutil
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow.parquet as pq
 
+from streamctl.chaos import account
 from streamctl.checkpoint.tree.reader import Checkpoint
-from tests import accounting
-from tests.harness import REPOSITORY, Project, until
+from tests.harness import Project, until
 
 if TYPE_CHECKING:
     from tests.campaign import Field
@@ -128,15 +126,9 @@ def counted(location: Path, generation: str) -> int:
         location: that holds `checkpoint/` and `output/`.
         generation: of it.
     """
-    output = location / "output" / generation / "windows"
-    written = 0
-    if (output / "_spark_metadata").exists():
-        for name in accounting.sink_files(output):
-            written += sum(pq.read_table(name, columns=["records"]).column(0).to_pylist())
-    place = str(location / "checkpoint" / generation / "windows")
-    version = Checkpoint.open(place).state_format_version() or 1
-    command = [sys.executable, "-m", "jobs.read_state", place, "--format-version", str(version)]
-    told = subprocess.run(
-        command, cwd=REPOSITORY, capture_output=True, text=True, check=True
-    ).stdout
-    return written + sum(json.loads(line)["value"]["count"] for line in told.splitlines())
+    written = sum(
+        sum(pq.read_table(name, columns=["records"]).column(0).to_pylist())
+        for name in account.sink_files(location / "output" / generation / "windows")
+    )
+    state = account.read_state(str(location / "checkpoint" / generation / "windows"))
+    return written + sum(row["value"]["count"] for row in state)

@@ -15,6 +15,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from streamctl.chaos.evidence import Counted, Must, Rejected
 from streamctl.checkpoint.tree.reader import Checkpoint
@@ -225,7 +226,19 @@ def sink_files(output: Path) -> list[str]:
 
 
 def state_rows(checkpoint: str) -> Counted:
-    """Open windows, read by Spark in a child process.
+    """Open windows, as `read_state` tells them."""
+    return [
+        (
+            row["key"]["device_id"],
+            _ms(datetime.fromisoformat(row["key"]["window"]["start"])),
+            row["value"]["count"],
+        )
+        for row in read_state(checkpoint)
+    ]
+
+
+def read_state(checkpoint: str) -> list[dict[str, Any]]:
+    """State by key and value, read by Spark in a child process.
 
     Raises:
         StreamctlError: Spark could not read them; with its last words.
@@ -242,12 +255,7 @@ def state_rows(checkpoint: str) -> Counted:
     if child.returncode:
         words = child.stderr.strip().splitlines()
         raise StreamctlError(f"the state cannot be read: {(words or ['no word'])[-1]}")
-    rows: Counted = []
-    for line in child.stdout.splitlines():
-        row = json.loads(line)
-        start = _ms(datetime.fromisoformat(row["key"]["window"]["start"]))
-        rows.append((row["key"]["device_id"], start, row["value"]["count"]))
-    return rows
+    return [json.loads(line) for line in child.stdout.splitlines()]
 
 
 def dead_letters(broker: Broker, topic: str, after: Mapping[int, int]) -> Rejected:

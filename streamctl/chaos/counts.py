@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from streamctl.chaos.evidence import Evidence
+from streamctl.chaos.evidence import Found, Must, Rejected
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,13 +32,10 @@ class Counts:
     unread: int
 
 
-def counts(evidence: Evidence) -> Counts | None:
-    """Set what must be against what is; None where either is not known."""
-    must, found = evidence.must, evidence.found
-    if must is None or found is None:
-        return None
-    windows = _windows(evidence)
-    missing = _missing_letters(evidence)
+def counts(must: Must, found: Found) -> Counts:
+    """Set what must be against what is."""
+    windows = _windows(must, found)
+    missing = _missing_letters(must, found)
     times = Counter((device, start) for device, start, _ in [*found.rows, *found.state])
     places = {(partition, offset) for partition, offset, _ in found.letters}
     return Counts(
@@ -56,46 +53,41 @@ def counts(evidence: Evidence) -> Counts | None:
     )
 
 
-def _windows(evidence: Evidence) -> dict[tuple[str, int], tuple[int, int]]:
+def _windows(must: Must, found: Found) -> dict[tuple[str, int], tuple[int, int]]:
     """Window -> records that it must count, and that it counts."""
     wanted: Counter[tuple[str, int]] = Counter()
     got: Counter[tuple[str, int]] = Counter()
-    if evidence.must is not None and evidence.found is not None:
-        for device, start, count in evidence.must.windows:
-            wanted[device, start] += count
-        for device, start, count in [*evidence.found.rows, *evidence.found.state]:
-            got[device, start] += count
+    for device, start, count in must.windows:
+        wanted[device, start] += count
+    for device, start, count in [*found.rows, *found.state]:
+        got[device, start] += count
     return {window: (wanted[window], got[window]) for window in wanted | got}
 
 
-def _reasons(rejected: list[tuple[int, int, str]]) -> dict[tuple[int, int], str]:
+def _reasons(rejected: Rejected) -> dict[tuple[int, int], str]:
     return {(partition, offset): reason for partition, offset, reason in rejected}
 
 
-def _missing_letters(evidence: Evidence) -> list[tuple[int, int]]:
-    if evidence.must is None or evidence.found is None:
-        return []
-    there = _reasons(evidence.found.letters)
-    return [place for place in _reasons(evidence.must.rejected) if place not in there]
+def _missing_letters(must: Must, found: Found) -> list[tuple[int, int]]:
+    there = _reasons(found.letters)
+    return [place for place in _reasons(must.rejected) if place not in there]
 
 
-def wrong_letters(evidence: Evidence) -> list[str]:
+def wrong_letters(must: Must, found: Found) -> list[str]:
     """Letters with another reason, and those of records that are not to be rejected."""
-    if evidence.must is None or evidence.found is None:
-        return []
-    wanted = _reasons(evidence.must.rejected)
+    wanted = _reasons(must.rejected)
     return [
         f"record {place} was rejected: {reason}, not {wanted.get(place, 'at all')}"
-        for place, reason in sorted(_reasons(evidence.found.letters).items())
+        for place, reason in sorted(_reasons(found.letters).items())
         if wanted.get(place) != reason
     ]
 
 
-def examples(evidence: Evidence) -> Iterator[str]:
+def examples(must: Must, found: Found) -> Iterator[str]:
     """What is wrong, one line each."""
-    for (device, start), (wanted, got) in sorted(_windows(evidence).items()):
+    for (device, start), (wanted, got) in sorted(_windows(must, found).items()):
         if wanted != got:
             yield f"window of {device} at {start} counts {got}, not {wanted}"
-    for partition, offset in _missing_letters(evidence):
+    for partition, offset in _missing_letters(must, found):
         yield f"record ({partition}, {offset}) is in no dead letter"
-    yield from wrong_letters(evidence)
+    yield from wrong_letters(must, found)

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from streamctl.chaos.counts import Counts, counts, examples, wrong_letters
-from streamctl.chaos.evidence import Evidence
+from streamctl.chaos.evidence import Evidence, Found, Must
 from streamctl.chaos.timeline import caught_up_after, detections, first_commit
 from streamctl.errors import ExitCode
 from streamctl.reports import Verdict, worst
@@ -91,6 +91,7 @@ def judge(evidence: Evidence) -> Judgement:
     invariants = [check(evidence) for check in checks]
     invariants += [_detected(evidence, noticed), _recovered(evidence, commit, caught_up)]
     invariants += list(_accounted(evidence) if evidence.audited is None else _audited(evidence))
+    records = _records(evidence)
     return Judgement(
         experiment=evidence.experiment,
         title=evidence.title,
@@ -100,9 +101,9 @@ def judge(evidence: Evidence) -> Judgement:
         detected_seconds=_rounded(first[1]),
         first_commit_seconds=_rounded(commit),
         caught_up_seconds=_rounded(caught_up),
-        counts=counts(evidence),
+        counts=counts(*records) if records else None,
         invariants=invariants,
-        examples=list(examples(evidence))[:_EXAMPLES],
+        examples=list(examples(*records))[:_EXAMPLES] if records else [],
     )
 
 
@@ -261,15 +262,16 @@ def _recovered(evidence: Evidence, commit: float | None, caught_up: float | None
 
 def _accounted(evidence: Evidence) -> Iterator[Invariant]:
     """The invariants about records."""
-    found = counts(evidence)
+    records = _records(evidence)
     names = ("nothing lost", "nothing duplicated", "no window twice", "dead letters are right",
              "late count is true", "all was read")  # fmt: skip
-    if found is None or evidence.must is None or evidence.found is None:
+    if records is None:
         yield from (_unknown(name, evidence.unknown) for name in names)
         return
-    misjudged = len(wrong_letters(evidence))
+    found = counts(*records)
+    misjudged = len(wrong_letters(*records))
     again = 0 if evidence.crashed else found.letters_again
-    told, late = evidence.found.late, evidence.must.late
+    told, late = records[1].late, found.late
     wrong_late = told is not None and told != late
     facts = (
         (found.lost, f"{found.lost} of {found.produced} records"),
@@ -282,6 +284,12 @@ def _accounted(evidence: Evidence) -> Iterator[Invariant]:
     )  # fmt: skip
     for name, (wrong, detail) in zip(names, facts, strict=True):
         yield _found(name, detail, wrong=bool(wrong))
+
+
+def _records(evidence: Evidence) -> tuple[Must, Found] | None:
+    """What must have become of records, and what did; None where either is not known."""
+    must, found = evidence.must, evidence.found
+    return None if must is None or found is None else (must, found)
 
 
 def _rounded(seconds: float | None) -> float | None:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from streamctl.chaos.account import output_rows
 from streamctl.checkpoint.tree.reader import Checkpoint
 from streamctl.errors import ExitCode
 from streamctl.produce.ledger_entries import read_ledger
@@ -63,12 +64,12 @@ def test_rewind_then_rotate_across_a_changed_aggregation(project, broker, topic,
     assert project("stop").exit_code == 0
     audit = accounting.check(project, broker, topic, ledger)
     assert audit.wrong == []
-    assert (audit.must.records, audit.must.unread) == (RECORDS, 0)
+    assert (audit.must.produced, audit.must.unread) == (RECORDS, 0)
 
     rotated = project.json("checkpoint", "rotate", "--drain", "--yes", *keep)
     assert rotated.exit_code == 0, rotated.stderr
-    closed = Counter(dict(accounting.committed_rows(tmp_path / "data/output/0001/windows")))
-    assert closed == audit.must.windows, "a window was given up, or written twice"
+    closed = output_rows(tmp_path / "data/output/0001/windows")
+    assert sorted(closed) == audit.must.windows, "a window was given up, or written twice"
 
     more = (*command[:1], "--count", "300", "--ledger", str(tmp_path / "more"), *options)
     assert project(*more).exit_code == 0
@@ -76,7 +77,7 @@ def test_rewind_then_rotate_across_a_changed_aggregation(project, broker, topic,
     changed = ("--set", "stream.window=5 minutes")
     started = project.json("start", *keep, *changed)
     assert started.exit_code == 0, started.stderr
-    until(lambda: _drained(project, broker, topic, "0002"))
+    until(lambda: accounting.is_drained(project, broker, topic, "0002"))
     assert project("stop").exit_code == 0
     new = ends(project, "0002")
     unread = {name: sum(new[name][p] - old[name][p] for p in new[name]) for name in new}
@@ -119,12 +120,3 @@ def test_skip_copies_what_it_passes_over(project, broker, topic):
         (topic, 0, n, ("poison",)) for n in (10, 11, 12)
     ]
     assert Checkpoint.open(str(path)).position().committed[0].kafka == {topic: {0: 13, 1: 5}}
-
-
-def _drained(project, broker, topic, generation: str) -> bool:
-    wanted = {p: high for p, (_, high) in broker.watermarks(topic).items()}
-    there = project.checkpoints(generation)
-    return len(there) == 2 and all(
-        c.position().committed and c.position().committed[0].kafka == {topic: wanted}
-        for c in there.values()
-    )

@@ -71,7 +71,7 @@ def test_a_whole_life(project, broker, topic, tmp_path):
     audit = accounting.check(project, broker, topic, ledger)
     assert audit.wrong == []
     must = audit.must
-    assert (must.unread, audit.found.repeated_letters) == (0, 0)
+    assert (must.unread, audit.counts.letters_again) == (0, 0)
     queries = {query["name"]: query for query in after.data["queries"]}
     assert queries["windows"]["total_rows"] == 3000
     assert queries["windows"]["late_rows"] == must.late > 0
@@ -159,7 +159,7 @@ def test_a_killed_supervisor_leaves_no_second_writer(project, broker, topic, tmp
     until(lambda: accounting.is_drained(project, broker, topic))
     assert project("stop").exit_code == 0
     audit = accounting.check(project, broker, topic, ledger)
-    assert (audit.wrong, audit.must.unread, audit.found.repeated_letters) == ([], 0, 0)
+    assert (audit.wrong, audit.must.unread, audit.counts.letters_again) == ([], 0, 0)
 
 
 def test_without_records_it_is_ready_and_says_so(project):

@@ -9,6 +9,7 @@ import pytest
 from streamctl.errors import ExitCode
 from streamctl.job.launcher import session_members
 from streamctl.rundir import RunDirectory, Status
+from tests.accounting import windows_of
 from tests.harness import ASK_SECONDS, Project, kill_if_ours, until
 
 pytestmark = pytest.mark.integration
@@ -107,14 +108,6 @@ def test_a_bounded_range_ends_exactly_and_cannot_become_live(project, topic):
     done = project.json("reprocess", "--to", ends)
     assert done.exit_code == 0, done.stderr
     rejected = sum(done.data["queries"][1]["rejected_records"].values())
-    counted = sum(n for _, n in all_windows(project, "0002"))
+    counted = sum(windows_of(project.directory / "data", "0002").values())
     assert rejected + counted == 700
     assert project("reprocess", "promote", "--yes").exit_code == ExitCode.REFUSED
-
-
-def all_windows(project: Project, generation: str):
-    from tests.accounting import committed_rows, state_rows
-
-    data = project.directory / "data"
-    written = committed_rows(data / "output" / generation / "windows")
-    return [*written, *state_rows(str(data / "checkpoint" / generation / "windows"))]

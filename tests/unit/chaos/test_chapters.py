@@ -22,18 +22,18 @@ def evidence_of(must: Must, found: Found):
 
 def test_the_same_place_in_two_topics_is_two_records():
     evidence = evidence_of(*_together(chapter("a"), chapter("b")))
-    n = counts(evidence)
+    n = counts(evidence.must, evidence.found)
     assert (n.produced, n.in_windows, n.dead_letters, n.late) == (10, 6, 2, 2)
     assert (n.lost, n.duplicated, n.letters_again) == (0, 0, 0)
     three = evidence_of(*_together(_together(chapter("a"), chapter("b")), chapter("c")))
-    assert counts(three).dead_letters == 3
+    assert counts(three.must, three.found).dead_letters == 3
 
 
 def test_a_letter_that_is_missing_in_one_of_them_is_lost():
     must, found = chapter("a")
     swallowed = Found(rows=found.rows, state=[], letters=[], late=1)
     evidence = evidence_of(*_together((must, swallowed), chapter("b")))
-    assert counts(evidence).lost == 1
+    assert counts(evidence.must, evidence.found).lost == 1
 
 
 def test_lateness_that_one_could_not_tell_is_unknown_for_both():

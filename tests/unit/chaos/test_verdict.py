@@ -23,7 +23,7 @@ def test_a_sound_run_is_ok_and_every_record_has_its_place():
     assert found.exit_code is ExitCode.DONE
     assert found.detected_by in {"status", "lag", "restart"}
     assert found.examples == []
-    n = counts(evidence)
+    n = counts(evidence.must, evidence.found)
     assert n.produced == n.in_windows + n.in_state + n.dead_letters + n.late
     assert min(n.in_windows, n.in_state, n.dead_letters, n.late) > 0
 
