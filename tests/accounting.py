@@ -40,7 +40,7 @@ def check(project: Project, broker: Broker, topic: str, ledger: Path) -> Audit:
     windows = project.checkpoints()["windows"]
     sent = account.sent_records([ledger], {}, broker, topic)
     return Audit(
-        must=account.must_be(sent, account.planned_batches(windows, topic, after=-1)),
+        must=account.must_be(sent, account.planned_batches(windows, after=-1), topic),
         found=Found(
             rows=account.output_rows(project.directory / "data/output/0001/windows"),
             state=account.state_rows(windows.location),

@@ -1,12 +1,10 @@
 """A producer's ledgers against what the job made, record by record.
 
 The ledger says of each record what must become of it. Which window a valid one belongs to follows
-from its event time; whether it was too late for it, from the watermark of the batch that read it: a
-window takes no more records when its end is not after the watermark planned for the batch before
-(Spark `IncrementalExecution`, `WatermarkSupport`).
+from its event time; whether it was too late for it, from the watermark of the batch that read it
+(`reads`).
 """
 
-from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
@@ -17,7 +15,7 @@ from typing import Any
 from streamctl.audit.cut import Cut, kafka_ends
 from streamctl.audit.figures import Place
 from streamctl.audit.model import LedgerAudit
-from streamctl.checkpoint.formats.model import KafkaOffsets
+from streamctl.audit.reads import Planned, Read, Reads, in_order
 from streamctl.produce.ledger_entries import LedgerEntry
 from streamctl.reports import Verdict
 from streamctl.rundir import RunDirectory
@@ -25,19 +23,6 @@ from streamctl.rundir import RunDirectory
 Window = tuple[int, str]
 """Start in ms since 1970, and device."""
 _SAMPLES = 8
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Read:
-    """One batch: which offsets it read, and the watermark by which it told what was late.
-
-    Attributes:
-        watermark_ms: None when it is no longer known.
-    """
-
-    starts: KafkaOffsets
-    ends: KafkaOffsets
-    watermark_ms: int | None
 
 
 def read_batches(cut: Cut, run: RunDirectory, generation: str) -> list[Read]:
@@ -48,25 +33,17 @@ def read_batches(cut: Cut, run: RunDirectory, generation: str) -> list[Read]:
     """
     if cut.batch_id is None:
         return []
-    ends, watermarks = _told(cut, run, generation)
+    planned = _told(cut, run, generation)
     for batch_id in cut.checkpoint.log_ids().planned:
         if batch_id <= cut.batch_id:
             entry = cut.checkpoint.offsets(batch_id)
-            ends[batch_id], watermarks[batch_id] = kafka_ends(entry), entry.watermark_ms
-    batches, before = [], cut.starts
-    for batch_id in sorted(ends):
-        known = watermarks.get(batch_id - 1) if batch_id else 0
-        batches.append(Read(starts=before, ends=ends[batch_id], watermark_ms=known))
-        before = ends[batch_id]
-    return batches
+            planned[batch_id] = Planned(ends=kafka_ends(entry), watermark_ms=entry.watermark_ms)
+    return in_order(planned, starts=cut.starts)
 
 
-def _told(
-    cut: Cut, run: RunDirectory, generation: str
-) -> tuple[dict[int, KafkaOffsets], dict[int, int]]:
-    """Ends and watermarks by the progress file."""
-    ends: dict[int, KafkaOffsets] = {}
-    watermarks: dict[int, int] = {}
+def _told(cut: Cut, run: RunDirectory, generation: str) -> dict[int, Planned]:
+    """Batches by the progress file."""
+    planned: dict[int, Planned] = {}
     for line in run.progress():
         mine = line["kind"] == "progress" and line["query"] == cut.query
         if (
@@ -76,41 +53,17 @@ def _told(
         ):
             continue
         found = [s["end_offset"] for s in line["sources"] if isinstance(s["end_offset"], Mapping)]
-        ends[line["batch_id"]] = {
+        ends = {
             topic: {int(partition): offset for partition, offset in partitions.items()}
             for one in found
             for topic, partitions in one.items()
         }
         at = line["watermark"]
-        watermarks[line["batch_id"]] = (
-            round(datetime.fromisoformat(at).timestamp() * 1000) if at else 0
+        planned[line["batch_id"]] = Planned(
+            ends=ends,
+            watermark_ms=round(datetime.fromisoformat(at).timestamp() * 1000) if at else 0,
         )
-    return ends, watermarks
-
-
-class Reads:
-    """Finds the batch that has read a record."""
-
-    def __init__(self, batches: list[Read]) -> None:
-        self._batches = batches
-        self._ends: dict[tuple[str, int], list[int]] = {}
-        for batch in batches:
-            for topic, partitions in batch.ends.items():
-                for partition in partitions:
-                    self._ends.setdefault((topic, partition), [])
-        for place, ends in self._ends.items():
-            for batch in batches:
-                before = ends[-1] if ends else 0
-                ends.append(batch.ends.get(place[0], {}).get(place[1], before))
-
-    def of(self, place: Place) -> Read | None:
-        """The batch; None when none has read the record."""
-        topic, partition, offset = place
-        if not self._batches or offset < self._batches[0].starts.get(topic, {}).get(partition, 0):
-            return None
-        ends = self._ends.get((topic, partition), [])
-        number = bisect_right(ends, offset)
-        return self._batches[number] if number < len(ends) else None
+    return planned
 
 
 @dataclass(slots=True)
@@ -153,9 +106,10 @@ class Expected:
             self.rejected[place] = entry.reason or ""
         else:
             start = entry.event_ms - entry.event_ms % self.window_ms
-            if batch.watermark_ms is None:
+            closed = batch.has_closed(start, window_ms=self.window_ms)
+            if closed is None:
                 self.unjudged[start, entry.device] += 1
-            elif start + self.window_ms <= batch.watermark_ms:
+            elif closed:
                 self.late += 1
             else:
                 self.windows[start, entry.device] += 1

@@ -15,6 +15,7 @@ from streamctl.audit.account import Role, account
 from streamctl.audit.cut import Cut, cuts
 from streamctl.audit.figures import Letters, Marks, Place, Span
 from streamctl.audit.model import AuditReport, LedgerAudit, QueryAudit
+from streamctl.audit.reads import Reads
 from streamctl.checkpoint.formats import log
 from streamctl.checkpoint.formats.model import KafkaOffsets
 from streamctl.checkpoint.location import generations
@@ -240,7 +241,7 @@ def _compare(subject: Subject, evidence: _Evidence, ledgers: list[Path]) -> Ledg
     batches = comparing.read_batches(cut, subject.run, evidence.generation.name)
     letters = evidence.letters
     must = comparing.Expected(
-        reads=comparing.Reads(batches),
+        reads=Reads(batches),
         window_ms=window_ms,
         hidden=frozenset(letters.set_aside if letters else ()),
     )

@@ -10,13 +10,15 @@ import json
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from streamctl.audit.cut import kafka_ends
+from streamctl.audit.reads import Planned, Reads, in_order
 from streamctl.chaos.evidence import Counted, Must, Rejected
 from streamctl.checkpoint.tree.reader import Checkpoint
 from streamctl.errors import StreamctlError, TopicNotFound, Unsupported
@@ -37,14 +39,6 @@ class Sent:
     reason: str | None
     device: str
     event_ms: int | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Planned:
-    """One batch of the offset log: next offset to read by partition, and the watermark."""
-
-    ends: Mapping[int, int]
-    watermark_ms: int
 
 
 def sent_records(
@@ -99,24 +93,20 @@ def strange_records(path: Path) -> dict[Place, Sent]:
     }
 
 
-def planned_batches(checkpoint: Checkpoint, topic: str, *, after: int) -> dict[int, Planned]:
+def planned_batches(checkpoint: Checkpoint, *, after: int) -> dict[int, Planned]:
     """The committed batches of a query with a greater id than `after`."""
     batches = {}
     for batch_id in checkpoint.log_ids().committed:
-        if batch_id <= after:
-            continue
-        entry = checkpoint.offsets(batch_id)
-        ends = json.loads(entry.sources[0].text or "{}")[topic]
-        batches[batch_id] = Planned(
-            ends={int(partition): end for partition, end in ends.items()},
-            watermark_ms=entry.watermark_ms or 0,
-        )
+        if batch_id > after:
+            entry = checkpoint.offsets(batch_id)
+            batches[batch_id] = Planned(ends=kafka_ends(entry), watermark_ms=entry.watermark_ms)
     return batches
 
 
 def must_be(
     sent: Mapping[Place, Sent],
     batches: Mapping[int, Planned],
+    topic: str,
     *,
     gone: AbstractSet[Place] = frozenset(),
     gone_letters: AbstractSet[Place] = frozenset(),
@@ -124,12 +114,10 @@ def must_be(
 ) -> Must:
     """Work out what must be.
 
-    A record is late when its window's end is not after the watermark for late events, which is the
-    one planned for the batch before (Spark `IncrementalExecution`).
-
     Args:
         sent: every record.
         batches: every batch that was committed.
+        topic: where they were sent.
         gone: records that Kafka deleted before the query that counts had read them.
         gone_letters: the same for the query that writes dead letters.
         window_ms: length of a window.
@@ -141,21 +129,19 @@ def must_be(
         raise StreamctlError("entries of the offset log are missing")
     windows: Counter[tuple[str, int]] = Counter()
     rejected: Rejected = []
-    late, read, missed = 0, set[Place](), 0
-    for places, watermark_ms in _ranges(batches):
-        for place in places:
-            record = sent.get(place)
-            if record is None:
-                continue
-            read.add(place)
-            if place in (gone if record.reason is None else gone_letters):
-                missed += 1
-                continue
-            if record.reason is not None or record.event_ms is None:
-                rejected.append((*place, record.reason or ""))
-                continue
+    late = unread = missed = 0
+    reads = Reads(in_order(batches, starts={}))
+    for place, record in sent.items():
+        batch = reads.of((topic, *place))
+        if batch is None:
+            unread += 1
+        elif place in (gone if record.reason is None else gone_letters):
+            missed += 1
+        elif record.reason is not None or record.event_ms is None:
+            rejected.append((*place, record.reason or ""))
+        else:
             start = record.event_ms - record.event_ms % window_ms
-            if start + window_ms <= watermark_ms:
+            if batch.has_closed(start, window_ms=window_ms):
                 late += 1
             else:
                 windows[record.device, start] += 1
@@ -165,23 +151,8 @@ def must_be(
         rejected=sorted(rejected),
         late=late,
         gone=missed,
-        unread=len(sent.keys() - read),
+        unread=unread,
     )
-
-
-def _ranges(batches: Mapping[int, Planned]) -> Iterator[tuple[list[Place], int]]:
-    """Places that each batch read, and its watermark for late events."""
-    before: Mapping[int, int] = {}
-    watermark_ms = 0
-    for batch_id in sorted(batches):
-        batch = batches[batch_id]
-        places = [
-            (partition, offset)
-            for partition, end in batch.ends.items()
-            for offset in range(before.get(partition, 0), end)
-        ]
-        yield places, watermark_ms
-        before, watermark_ms = batch.ends, batch.watermark_ms
 
 
 def output_rows(output: Path) -> Counted:

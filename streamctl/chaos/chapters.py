@@ -47,7 +47,11 @@ def _chapter(subject: Subject) -> tuple[Must, Found]:
     sent = _sent(subject) if subject.sent is None else subject.sent
     subject.remember()
     must = account.must_be(
-        sent, subject.history, gone=subject.gone[WINDOWS], gone_letters=subject.gone[LETTERS]
+        sent,
+        subject.history,
+        subject.topic,
+        gone=subject.gone[WINDOWS],
+        gone_letters=subject.gone[LETTERS],
     )
     late = [q.late_rows for q in read_status(subject.run).queries if q.name == WINDOWS]
     found = Found(

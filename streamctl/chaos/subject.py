@@ -7,7 +7,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from streamctl.chaos.account import Place, Planned, Sent, planned_batches
+from streamctl.audit.reads import Planned
+from streamctl.chaos.account import Place, Sent, planned_batches
 from streamctl.chaos.evidence import Found, Must
 from streamctl.chaos.feed import Feed
 from streamctl.chaos.operated import Operated, end_processes
@@ -129,7 +130,7 @@ class Subject(Operated):
     def remember(self) -> None:
         """Keep the batches so far: what comes next may put another checkpoint in the place."""
         newest = max(self.history, default=-1)
-        self.history |= planned_batches(self.checkpoint(), self.topic, after=newest)
+        self.history |= planned_batches(self.checkpoint(), after=newest)
 
     def clean(self) -> None:
         """End whatever of the job is left, by process id."""

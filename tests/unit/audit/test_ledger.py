@@ -5,7 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from streamctl.audit.ledger import Expected, Read, Reads, compare, read_batches
+from streamctl.audit.ledger import Expected, compare, read_batches
+from streamctl.audit.reads import Read, Reads
 from streamctl.checkpoint.tree.reader import Checkpoint
 from streamctl.produce.ledger_entries import Delivery, LedgerEntry
 from streamctl.reports import Verdict

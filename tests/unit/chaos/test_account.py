@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
+from streamctl.audit.reads import Planned
 from streamctl.chaos.account import (
-    Planned,
     Sent,
     must_be,
     sent_records,
@@ -41,10 +41,10 @@ def test_each_record_has_its_place():
         (1, 1): good(10.2, "e"),
     }  # fmt: skip
     batches = {
-        0: Planned(ends={0: 3, 1: 1}, watermark_ms=9 * MINUTE),
-        1: Planned(ends={0: 5, 1: 1}, watermark_ms=10 * MINUTE),
+        0: Planned(ends={"t": {0: 3, 1: 1}}, watermark_ms=9 * MINUTE),
+        1: Planned(ends={"t": {0: 5, 1: 1}}, watermark_ms=10 * MINUTE),
     }
-    must = must_be(sent, batches)
+    must = must_be(sent, batches, "t")
     assert must.windows == [("d", 7 * MINUTE, 1), ("d", 9 * MINUTE, 1), ("d", 10 * MINUTE, 2)]
     assert must.rejected == [(0, 2, "missing:latitude")]
     assert (must.produced, must.late, must.unread, must.gone) == (7, 1, 1, 0)
@@ -52,8 +52,8 @@ def test_each_record_has_its_place():
 
 def test_records_that_kafka_deleted_count_nowhere():
     sent = {(0, n): good(1) for n in range(5)}
-    batches = {0: Planned(ends={0: 5}, watermark_ms=0)}
-    must = must_be(sent, batches, gone={(0, 0), (0, 1)})
+    batches = {0: Planned(ends={"t": {0: 5}}, watermark_ms=0)}
+    must = must_be(sent, batches, "t", gone={(0, 0), (0, 1)})
     assert must.windows == [("d", MINUTE, 3)]
     assert (must.produced, must.gone, must.unread) == (5, 2, 0)
 
@@ -61,14 +61,15 @@ def test_records_that_kafka_deleted_count_nowhere():
 def test_a_new_partition_is_read_from_its_begin():
     sent = {(0, 0): good(1), (1, 0): good(1)}
     batches = {
-        0: Planned(ends={0: 1}, watermark_ms=0), 1: Planned(ends={0: 1, 1: 1}, watermark_ms=0),
-    }  # fmt: skip
-    assert must_be(sent, batches).windows == [("d", MINUTE, 2)]
+        0: Planned(ends={"t": {0: 1}}, watermark_ms=0),
+        1: Planned(ends={"t": {0: 1, 1: 1}}, watermark_ms=0),
+    }
+    assert must_be(sent, batches, "t").windows == [("d", MINUTE, 2)]
 
 
 def test_without_all_of_the_offset_log_nothing_is_said():
     with pytest.raises(StreamctlError, match="missing"):
-        must_be({}, {1: Planned(ends={}, watermark_ms=0)})
+        must_be({}, {1: Planned(ends={}, watermark_ms=0)}, "t")
 
 
 class Topic:
