@@ -7,18 +7,17 @@ accounts for them, and its verdict is part of ours.
 import json
 import time
 from contextlib import suppress
-from pathlib import Path
-from typing import Any
+from dataclasses import replace
 
-from streamctl.chaos.evidence import Audited, Evidence, write_evidence
+from streamctl.chaos.evidence import Audited
 from streamctl.chaos.experiment import Experiment, as_document, parse_activity
 from streamctl.chaos.run import run_experiment, run_step, undo
 from streamctl.chaos.target import Target
-from streamctl.chaos.trial import means_for, unmet
-from streamctl.chaos.verdict import Judgement, judge
+from streamctl.chaos.trial import conclude, means_for, seen
+from streamctl.chaos.verdict import Judgement
 from streamctl.chaos.watch import Watch, batches
 from streamctl.errors import StreamctlError
-from streamctl.reports import OnEvent, as_json, ignore
+from streamctl.reports import OnEvent, ignore
 from streamctl.rundir import replace_file
 
 _SETTLE_SECONDS = 5.0
@@ -50,28 +49,8 @@ def run_on_target(
         time.sleep(_SETTLE_SECONDS)
     finally:
         watch.stop()
-    windows, letters = batches(target)
-    fault = journal.fault
-    evidence = Evidence(
-        experiment=experiment.name,
-        title=experiment.title,
-        ended_how=journal.ended or "",
-        deviated=journal.deviated,
-        began=fault[0].timestamp() if fault else None,
-        ended=fault[1].timestamp() if fault else None,
-        crashed=target.crashed or watch.crashes > 0,
-        rate=_rate(windows),
-        expects=dict(experiment.expects),
-        samples=watch.samples,
-        batches=windows,
-        letters=letters,
-        unmet=unmet(journal),
-        audited=_audit(target),
-    )
-    write_evidence(target.directory / "evidence.json", evidence)
-    judgement = judge(evidence)
-    _save(target.directory / "verdict.json", judgement)
-    return judgement
+    evidence = seen(target, experiment, journal, watch, rate=_rate(target))
+    return conclude(replace(evidence, audited=_audit(target)), target.directory)
 
 
 def undo_what_was_left(target: Target, *, on_event: OnEvent = ignore) -> bool:
@@ -97,12 +76,13 @@ def _await_lag(target: Target, records: int, *, seconds: float) -> None:
         time.sleep(0.5)
 
 
-def _rate(windows: list[Any]) -> float:
+def _rate(target: Target) -> float:
     """Records a second, by the batches that were reported."""
+    windows, _ = batches(target)
     if not windows:
         return 0.0
     began, ended = windows[0].at, windows[-1].at + windows[-1].seconds
-    return float(sum(batch.records for batch in windows) / max(1.0, ended - began))
+    return sum(batch.records for batch in windows) / max(1.0, ended - began)
 
 
 def _audit(target: Target) -> Audited:
@@ -116,7 +96,3 @@ def _audit(target: Target) -> Audited:
     reasons = [text for query in answer.data["queries"] for text in query["account"]["reasons"]]
     detail = "; ".join(dict.fromkeys(reasons)) or "audit finds every record"
     return Audited(verdict=answer.data["verdict"], detail=detail)
-
-
-def _save(path: Path, judgement: Judgement) -> None:
-    replace_file(path, json.dumps(as_json(judgement), indent=1) + "\n")

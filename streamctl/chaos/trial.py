@@ -63,10 +63,7 @@ def run_trial(
     finally:
         subject.clean()
         undo(setting_up)
-    write_evidence(directory / "evidence.json", evidence)
-    judgement = judge(evidence)
-    replace_file(directory / "verdict.json", json.dumps(as_json(judgement), indent=1) + "\n")
-    return judgement
+    return conclude(evidence, directory)
 
 
 def means_for(subject: Operated, effects: Path, *, on_event: OnEvent) -> Means:
@@ -103,25 +100,11 @@ def _observe(subject: Subject, experiment: Experiment, *, on_event: OnEvent) -> 
         drained = subject.drain(_DRAIN_SECONDS)
     finally:
         watch.stop()
-    windows, letters = batches(subject)
-    fault = journal.fault
-    evidence = Evidence(
-        experiment=experiment.name,
-        title=experiment.title,
-        ended_how=journal.ended or "",
-        deviated=journal.deviated,
-        began=fault[0].timestamp() if fault else None,
-        ended=fault[1].timestamp() if fault else None,
-        crashed=subject.crashed or watch.crashes > 0,
-        rate=flow.rate,
-        expects=dict(experiment.expects),
-        samples=watch.samples,
-        batches=windows,
-        letters=letters,
+    evidence = replace(
+        seen(subject, experiment, journal, watch, rate=flow.rate),
         signs=_signs(journal),
         deleted={query: len(places) for query, places in subject.gone.items()},
         told_deleted=_told_deleted(subject),
-        unmet=unmet(journal),
         unknown="" if drained else "the job did not read the rest in time",
     )
     try:
@@ -132,6 +115,37 @@ def _observe(subject: Subject, experiment: Experiment, *, on_event: OnEvent) -> 
     return replace(evidence, must=must, found=found, end=end)
 
 
+def seen(
+    subject: Operated, experiment: Experiment, journal: Journal, watch: Watch, *, rate: float
+) -> Evidence:
+    """What was seen of any job, own or not, but for its records; `rate` in records a second."""
+    windows, letters = batches(subject)
+    fault = journal.fault
+    return Evidence(
+        experiment=experiment.name,
+        title=experiment.title,
+        ended_how=journal.ended or "",
+        deviated=journal.deviated,
+        began=fault[0].timestamp() if fault else None,
+        ended=fault[1].timestamp() if fault else None,
+        crashed=subject.crashed or watch.crashes > 0,
+        rate=rate,
+        expects=dict(experiment.expects),
+        samples=watch.samples,
+        batches=windows,
+        letters=letters,
+        unmet=[f"{s.name}: {s.output}" for s in journal.method if s.within is False],
+    )
+
+
+def conclude(evidence: Evidence, directory: Path) -> Judgement:
+    """Judge, and keep evidence and verdict."""
+    write_evidence(directory / "evidence.json", evidence)
+    judgement = judge(evidence)
+    replace_file(directory / "verdict.json", json.dumps(as_json(judgement), indent=1) + "\n")
+    return judgement
+
+
 def _signs(journal: Journal) -> dict[str, float]:
     """When `verify` first found damage."""
     found = [
@@ -140,11 +154,6 @@ def _signs(journal: Journal) -> dict[str, float]:
         if step.name == VERIFY and step.output and step.output["status"] != Verdict.OK
     ]
     return {"verify": found[0]} if found else {}
-
-
-def unmet(journal: Journal) -> list[str]:
-    """Probes of the method that were answered otherwise than they had to be."""
-    return [f"{s.name}: {s.output}" for s in journal.method if s.within is False]
 
 
 def _told_deleted(subject: Subject) -> dict[str, int]:
