@@ -1,18 +1,22 @@
 """What all commands that change a checkpoint share: their flags, and the way from plan to change.
 
 Every command makes a plan and applies it. `--dry-run` shows it, `--plan FILE` keeps it.
+A command is registered with `change_command`, which adds the flags for that.
 """
 
+import functools
+import inspect
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from streamctl.cli.command import Here
+from streamctl.cli.change_views import change_view
+from streamctl.cli.command import Here, command, flags
 from streamctl.errors import StreamctlError
 
 if TYPE_CHECKING:
@@ -56,6 +60,16 @@ NoFileSink = Annotated[bool, typer.Option("--no-file-sink", help="No file sink w
 Protected = Annotated[
     bool, typer.Option("--accept-protected", help="Although checkpoint.protected is set.")
 ]
+_GUARDS = {
+    "accept-findings": Findings,
+    "accept-loss": Loss,
+    "accept-new-topic": NewTopic,
+    "accept-little-space": LittleSpace,
+    "no-file-sink": NoFileSink,
+    "accept-protected": Protected,
+}
+"""Code of the guard -> the flag that overrides it."""
+EVERY_GUARD = tuple(_GUARDS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +86,46 @@ class How:
     yes: bool
     accept: Mapping[str, bool]
     name: str = ""
+
+
+def change_command(
+    app: typer.Typer,
+    name: str,
+    function: Callable[..., Any],
+    *,
+    accepts: tuple[str, ...] = (),
+    plans: bool = True,
+) -> None:
+    """Register a command that goes from plan to change.
+
+    Args:
+        app: the group it belongs to.
+        name: as it is typed.
+        function: is given `here`, `how`, and its own parameters.
+        accepts: guards that the operator can override, beside `accept-protected`.
+        plans: whether the plan can be shown or kept instead; not where it was kept before.
+    """
+    guards = {code.replace("-", "_"): code for code in (*accepts, "accept-protected")}
+    added: dict[str, tuple[Any, Any]] = {
+        **({"dry_run": (DryRun, False), "plan": (PlanFile, None)} if plans else {}),
+        "yes": (Yes, False),
+        **{parameter: (_GUARDS[code], False) for parameter, code in guards.items()},
+    }
+
+    @functools.wraps(function)
+    def run(here: Here, *args: Any, **kwargs: Any) -> Any:
+        given = {parameter: kwargs.pop(parameter) for parameter in added}
+        how = How(
+            dry_run=given.get("dry_run", False),
+            plan_file=given.get("plan"),
+            yes=given["yes"],
+            accept={code: given[parameter] for parameter, code in guards.items()},
+        )
+        return function(here, how, *args, **kwargs)
+
+    here, _, *own = inspect.signature(function).parameters.values()
+    run.__signature__ = inspect.Signature([here, *own, *flags(added)])  # type: ignore[attr-defined]
+    command(app, name, view=change_view)(run)
 
 
 def change(here: Here, area: "Area", make: "Callable[[], Plan]", how: How) -> "Plan | ChangeReport":
@@ -199,6 +253,13 @@ def broker(here: Here) -> "Iterator[Broker]":
     except BrokerUnreachable as error:
         hint = f"{error.hint} --no-kafka plans without it.".strip()
         raise BrokerUnreachable(error.message, hint=hint) from error
+
+
+def area_at(here: Here, path: str) -> "Area":
+    """The checkpoints that a command's path means; this job's where none is given."""
+    from streamctl.checkpoint.change.area import area_of
+
+    return area_of(path or here.settings().checkpoint.location)
 
 
 def target_of(here: Here, path: str, *, query: str, sink: str = "") -> "Target":

@@ -7,25 +7,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from streamctl.cli.change import (
-    DryRun,
-    Findings,
     How,
-    Loss,
-    NewTopic,
-    NoFileSink,
     NoKafka,
     PathArgument,
-    PlanFile,
-    Protected,
     SinkOption,
     WhyOption,
-    Yes,
+    area_at,
     asked,
     broker,
     change,
+    change_command,
 )
-from streamctl.cli.change_views import change_view
-from streamctl.cli.command import Here, command
+from streamctl.cli.command import Here
 from streamctl.errors import SettingsInvalid
 
 if TYPE_CHECKING:
@@ -36,6 +29,7 @@ if TYPE_CHECKING:
 
 def clear_command(
     here: Here,
+    how: How,
     path: PathArgument = "",
     *,
     sink: SinkOption = "",
@@ -43,32 +37,25 @@ def clear_command(
         bool, typer.Option("--permanently", help="Not to the trash: there is no way back.")
     ] = False,
     reason: WhyOption = "",
-    dry_run: DryRun = False,
-    plan: PlanFile = None,
-    yes: Yes = False,
-    no_file_sink: NoFileSink = False,
-    accept_protected: Protected = False,
 ) -> Any:
     """Forget the checkpoint, to the trash: the next start begins anew."""
-    from streamctl.checkpoint.change.area import area_of
     from streamctl.checkpoint.change.clear import plan_clear
 
-    location = path or here.settings().checkpoint.location
-    area = area_of(location)
+    area = area_at(here, path)
 
     def make() -> "Plan":
         return plan_clear(
             area, why=reason, now=datetime.now(UTC), sink=sink, permanently=permanently
         )
 
+    location = path or here.settings().checkpoint.location
     name = location.rstrip("/").rpartition("/")[2]
-    accept = {"no-file-sink": no_file_sink, "accept-protected": accept_protected}
-    how = How(dry_run=dry_run, plan_file=plan, yes=yes, accept=accept, name=name)
-    return change(here, area, make, how)
+    return change(here, area, make, replace(how, name=name))
 
 
 def rotate_command(
     here: Here,
+    how: How,
     path: PathArgument = "",
     *,
     carry_offsets: Annotated[
@@ -84,33 +71,17 @@ def rotate_command(
     back: Annotated[bool, typer.Option("--back", help="Point to the one before again.")] = False,
     no_kafka: NoKafka = False,
     reason: WhyOption = "",
-    dry_run: DryRun = False,
-    plan: PlanFile = None,
-    yes: Yes = False,
-    accept_loss: Loss = False,
-    accept_new_topic: NewTopic = False,
-    no_file_sink: NoFileSink = False,
-    accept_protected: Protected = False,
 ) -> Any:
     """Begin a new generation with empty state, beside the old one."""
-    from streamctl.checkpoint.change.area import area_of
     from streamctl.checkpoint.change.rotate import plan_back
 
     if sum((carry_offsets, bool(begin), back)) > 1 or (drain and (begin or back)):
         raise SettingsInvalid("give one of --carry-offsets, --from and --back")
-    area = area_of(path or here.settings().checkpoint.location)
-    accept = {
-        "accept-loss": accept_loss,
-        "accept-new-topic": accept_new_topic,
-        "no-file-sink": no_file_sink,
-        "accept-protected": accept_protected,
-    }
-    how = How(dry_run=dry_run, plan_file=plan, yes=yes, accept=accept)
+    area = area_at(here, path)
     if drain:
-        if area.location != area_of(here.settings().checkpoint.location).location:
+        if area.location != area_at(here, "").location:
             raise SettingsInvalid("--drain runs this project's job, and takes no path")
-        yes = _drain(here, area, how, reason)
-        how = replace(how, yes=yes)
+        how = replace(how, yes=_drain(here, area, how, reason))
     if back:
         return change(here, area, lambda: plan_back(area, why=reason, now=datetime.now(UTC)), how)
     with asked(here, no_kafka=no_kafka and not begin) as kafka:
@@ -205,6 +176,7 @@ def _moment(text: str) -> datetime:
 
 def prune_command(
     here: Here,
+    how: How,
     path: PathArgument = "",
     *,
     keep_generations: Annotated[
@@ -218,18 +190,12 @@ def prune_command(
         float, typer.Option("--orphan-hours", help="Younger files are left alone.", min=0)
     ] = 24,
     reason: WhyOption = "",
-    dry_run: DryRun = False,
-    plan: PlanFile = None,
-    yes: Yes = False,
-    accept_findings: Findings = False,
-    accept_protected: Protected = False,
 ) -> Any:
     """Free old generations, expired trash and orphaned files, for good."""
-    from streamctl.checkpoint.change.area import area_of
     from streamctl.checkpoint.change.prune import Policy, plan_prune
 
     settings = here.settings().checkpoint
-    area = area_of(path or settings.location)
+    area = area_at(here, path)
     policy = Policy(
         keep_generations=settings.keep_generations
         if keep_generations is None
@@ -237,14 +203,13 @@ def prune_command(
         trash_days=settings.trash_days if trash_days is None else trash_days,
         orphan_hours=orphan_hours,
     )
-    accept = {"accept-findings": accept_findings, "accept-protected": accept_protected}
-    how = How(dry_run=dry_run, plan_file=plan, yes=yes, accept=accept)
     now = datetime.now(UTC)
     return change(here, area, lambda: plan_prune(area, policy, why=reason, now=now), how)
 
 
 def archive_command(
     here: Here,
+    how: How,
     generation: Annotated[
         list[str] | None, typer.Argument(metavar="[GENERATION]...", help="Default: all old ones.")
     ] = None,
@@ -254,18 +219,11 @@ def archive_command(
         str, typer.Option("--path", help="Path or URL; default: this job's.", show_default=False)
     ] = "",
     reason: WhyOption = "",
-    dry_run: DryRun = False,
-    plan: PlanFile = None,
-    yes: Yes = False,
-    accept_protected: Protected = False,
 ) -> Any:
     """Move old generations to compressed, verified archives."""
     from streamctl.checkpoint.change.archive import plan_archive
-    from streamctl.checkpoint.change.area import area_of
 
-    area = area_of(path or here.settings().checkpoint.location)
-    accept = {"accept-protected": accept_protected}
-    how = How(dry_run=dry_run, plan_file=plan, yes=yes, accept=accept)
+    area = area_at(here, path)
 
     def make() -> "Plan":
         return plan_archive(area, to=to, names=generation or [], why=reason, now=datetime.now(UTC))
@@ -275,7 +233,9 @@ def archive_command(
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the group."""
-    command(app, "clear", view=change_view)(clear_command)
-    command(app, "rotate", view=change_view)(rotate_command)
-    command(app, "prune", view=change_view)(prune_command)
-    command(app, "archive", view=change_view)(archive_command)
+    change_command(app, "clear", clear_command, accepts=("no-file-sink",))
+    change_command(
+        app, "rotate", rotate_command, accepts=("accept-loss", "accept-new-topic", "no-file-sink")
+    )
+    change_command(app, "prune", prune_command, accepts=("accept-findings",))
+    change_command(app, "archive", archive_command)

@@ -7,21 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from streamctl.cli.change import (
-    DryRun,
-    Findings,
+    EVERY_GUARD,
     How,
-    LittleSpace,
-    Loss,
-    NewTopic,
-    NoFileSink,
     PathArgument,
-    PlanFile,
-    Protected,
     WhyOption,
-    Yes,
+    area_at,
     change,
+    change_command,
 )
-from streamctl.cli.change_views import change_view, journal_view
+from streamctl.cli.change_views import journal_view
 from streamctl.cli.command import Here, command
 from streamctl.errors import StreamctlError
 
@@ -31,6 +25,7 @@ if TYPE_CHECKING:
 
 def undo_command(
     here: Here,
+    how: How,
     entry: Annotated[
         str, typer.Argument(metavar="[ENTRY]", help="Of the journal; default: the last.")
     ] = "",
@@ -39,50 +34,28 @@ def undo_command(
         str, typer.Option("--path", help="Path or URL; default: this job's.", show_default=False)
     ] = "",
     reason: WhyOption = "",
-    dry_run: DryRun = False,
-    plan: PlanFile = None,
-    yes: Yes = False,
-    accept_protected: Protected = False,
 ) -> Any:
     """Reverse the last change, or one of the journal."""
-    from streamctl.checkpoint.change.area import area_of
     from streamctl.checkpoint.change.undo import plan_undo
 
-    area = area_of(path or here.settings().checkpoint.location)
+    area = area_at(here, path)
 
     def make() -> "Plan":
         return plan_undo(area, entry, why=reason, now=datetime.now(UTC))
 
-    accept = {"accept-protected": accept_protected}
-    return change(here, area, make, How(dry_run=dry_run, plan_file=plan, yes=yes, accept=accept))
+    return change(here, area, make, how)
 
 
 def apply_command(
     here: Here,
+    how: How,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="That `--plan` wrote.")],
-    *,
-    yes: Yes = False,
-    accept_findings: Findings = False,
-    accept_loss: Loss = False,
-    accept_new_topic: NewTopic = False,
-    accept_little_space: LittleSpace = False,
-    no_file_sink: NoFileSink = False,
-    accept_protected: Protected = False,
 ) -> Any:
     """Apply a plan that was written before, if nothing has moved since."""
     from streamctl.checkpoint.change.area import area_of
     from streamctl.checkpoint.change.plan import parse_plan
 
     plan = parse_plan(_text(file), name=str(file))
-    accept = {
-        "accept-findings": accept_findings,
-        "accept-loss": accept_loss,
-        "accept-new-topic": accept_new_topic,
-        "accept-little-space": accept_little_space,
-        "no-file-sink": no_file_sink,
-        "accept-protected": accept_protected,
-    }
-    how = How(dry_run=False, plan_file=None, yes=yes, accept=accept)
     return change(here, area_of(plan.location), lambda: plan, how)
 
 
@@ -100,15 +73,14 @@ def journal_command(
     lines: Annotated[int, typer.Option("--lines", "-n", help="How many.", min=1)] = 20,
 ) -> Any:
     """List what was done to the checkpoint: when, who, what, why."""
-    from streamctl.checkpoint.change.area import area_of
     from streamctl.checkpoint.change.history import read_changes
 
-    area = area_of(path or here.settings().checkpoint.location)
+    area = area_at(here, path)
     return read_changes(area, newest=lines)
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the group."""
-    command(app, "undo", view=change_view)(undo_command)
-    command(app, "apply", view=change_view)(apply_command)
+    change_command(app, "undo", undo_command)
+    change_command(app, "apply", apply_command, accepts=EVERY_GUARD, plans=False)
     command(app, "journal", view=journal_view)(journal_command)

@@ -7,27 +7,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from streamctl.cli.change import (
-    DryRun,
-    Findings,
     How,
-    LittleSpace,
-    Loss,
-    NewTopic,
-    NoFileSink,
     NoKafka,
     PathArgument,
-    PlanFile,
-    Protected,
     QueryOption,
     SinkOption,
     WhyOption,
-    Yes,
     asked,
     change,
+    change_command,
     target_of,
 )
-from streamctl.cli.change_views import change_view
-from streamctl.cli.command import Here, command
+from streamctl.cli.command import Here
 from streamctl.errors import SettingsInvalid
 
 if TYPE_CHECKING:
@@ -37,6 +28,7 @@ if TYPE_CHECKING:
 
 def rewind_command(
     here: Here,
+    how: How,
     path: PathArgument = "",
     *,
     to_batch: Annotated[
@@ -55,33 +47,11 @@ def rewind_command(
     sink: SinkOption = "",
     no_kafka: NoKafka = False,
     reason: WhyOption = "",
-    dry_run: DryRun = False,
-    plan: PlanFile = None,
-    yes: Yes = False,
-    accept_findings: Findings = False,
-    accept_loss: Loss = False,
-    accept_new_topic: NewTopic = False,
-    accept_little_space: LittleSpace = False,
-    no_file_sink: NoFileSink = False,
-    accept_protected: Protected = False,
 ) -> Any:
     """Go back to the end of an earlier batch, with state and file sink."""
     from streamctl.checkpoint.change.rewind import plan_rewind
 
     target = target_of(here, path, query=query, sink=sink)
-    how = How(
-        dry_run=dry_run,
-        plan_file=plan,
-        yes=yes,
-        accept={
-            "accept-findings": accept_findings,
-            "accept-loss": accept_loss,
-            "accept-new-topic": accept_new_topic,
-            "accept-little-space": accept_little_space,
-            "no-file-sink": no_file_sink,
-            "accept-protected": accept_protected,
-        },
-    )
     with asked(here, no_kafka=no_kafka) as kafka:
 
         def make() -> "Plan":
@@ -149,6 +119,7 @@ def _topic_ids(target: "Target") -> dict[str, str]:
 
 def skip_command(
     here: Here,
+    how: How,
     path: PathArgument = "",
     *,
     partition: Annotated[
@@ -161,13 +132,6 @@ def skip_command(
     dead_letter_topic: Annotated[
         str, typer.Option("--dead-letter-topic", help="Default: the job's.", show_default=False)
     ] = "",
-    dry_run: DryRun = False,
-    plan: PlanFile = None,
-    yes: Yes = False,
-    accept_findings: Findings = False,
-    accept_loss: Loss = False,
-    accept_new_topic: NewTopic = False,
-    accept_protected: Protected = False,
 ) -> Any:
     """Pass over poison records, after copying them to the dead letter topic."""
     from streamctl.checkpoint.change.skip import Skip, plan_skip
@@ -176,13 +140,6 @@ def skip_command(
     topic, _, number = partition.rpartition(":")
     if not number.isdecimal():
         raise SettingsInvalid(f'"{partition}" is no partition', hint="Such as 3 or orders:3.")
-    accept = {
-        "accept-findings": accept_findings,
-        "accept-loss": accept_loss,
-        "accept-new-topic": accept_new_topic,
-        "accept-protected": accept_protected,
-    }
-    how = How(dry_run=dry_run, plan_file=plan, yes=yes, accept=accept)
     with asked(here, no_kafka=False) as kafka:
 
         def make() -> "Plan":
@@ -200,5 +157,8 @@ def skip_command(
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the group."""
-    command(app, "rewind", view=change_view)(rewind_command)
-    command(app, "skip", view=change_view)(skip_command)
+    risks = ("accept-findings", "accept-loss", "accept-new-topic")
+    change_command(
+        app, "rewind", rewind_command, accepts=(*risks, "accept-little-space", "no-file-sink")
+    )
+    change_command(app, "skip", skip_command, accepts=risks)

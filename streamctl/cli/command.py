@@ -10,7 +10,7 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -148,16 +148,21 @@ def _add_flags(run: Any, function: Callable[..., Any], *, group: bool) -> None:
     A group is told its context as well, which knows whether a subcommand follows.
     """
     own = list(inspect.signature(function).parameters.values())[1:]
-    added = [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=hint)
-        for name, (hint, default) in _ADDED.items()
-    ]
+    added = flags(_ADDED)
     if group:
         kind = inspect.Parameter.KEYWORD_ONLY
         added.append(inspect.Parameter("group", kind, annotation=typer.Context))
     run.__signature__ = inspect.Signature([*own, *added])
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in [*own, *added]}
     del run.__wrapped__
+
+
+def flags(given: Mapping[str, tuple[Any, Any]]) -> list[inspect.Parameter]:
+    """Keyword parameters of these names, hints and defaults."""
+    return [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=hint)
+        for name, (hint, default) in given.items()
+    ]
 
 
 def _here(kwargs: dict[str, Any]) -> Here:
