@@ -8,7 +8,7 @@ Only infrastructure is worth another attempt as it is.
 import re
 from dataclasses import dataclass
 
-from streamctl.rundir import FailureClass
+from streamctl.rundir.records import FailureClass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

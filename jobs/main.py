@@ -25,7 +25,8 @@ from jobs.stop import How, stop_after_batch
 from jobs.totals import read_totals
 from jobs.warm_up import warm_up
 from streamctl.errors import ExitCode, JobNotFound, SettingsInvalid
-from streamctl.rundir import Failure, FailureClass, Launch, RunDirectory
+from streamctl.rundir.directory import RunDirectory
+from streamctl.rundir.records import Failure, FailureClass, Launch
 from streamctl.settings.model import Settings
 
 _POLL_SECONDS = 0.2

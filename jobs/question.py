@@ -8,7 +8,7 @@ from pyspark.sql import DataFrame, SparkSession
 from jobs.entry import load_job, options_of
 from jobs.job import Context, Query
 from jobs.session import session_options
-from streamctl.rundir import Launch
+from streamctl.rundir.records import Launch
 from streamctl.settings.model import Settings
 
 

@@ -8,7 +8,8 @@ from types import FrameType
 from jobs.session import STOP_SIGNALS
 from streamctl.bell import Bell
 from streamctl.errors import Malformed
-from streamctl.rundir import RunDirectory, StopRequest
+from streamctl.rundir.directory import RunDirectory
+from streamctl.rundir.records import StopRequest
 
 _STANDBY_POLL_SECONDS = 0.5
 

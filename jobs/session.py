@@ -23,7 +23,9 @@ from pyspark.sql import SparkSession
 
 from jobs.logs import log4j_configuration
 from jobs.transforms import SPARK_OPTIONS
-from streamctl.rundir import Launch, RunDirectory, replace_file
+from streamctl.rundir.directory import RunDirectory
+from streamctl.rundir.files import replace_file
+from streamctl.rundir.records import Launch
 from streamctl.settings.model import Settings
 from streamctl.settings.secrets import resolve
 

@@ -8,7 +8,7 @@ from pyspark.sql.streaming.readwriter import DataStreamWriter
 from jobs.job import Kafka, Parquet, Query
 from jobs.source import connection_options
 from streamctl.errors import SettingsInvalid
-from streamctl.rundir import Launch
+from streamctl.rundir.records import Launch
 from streamctl.settings.model import Settings
 
 _NAME = re.compile(r"[A-Za-z0-9_-]+")

@@ -27,7 +27,7 @@ from jobs.question import open_session, queries_on
 from jobs.source import among, read_records
 from jobs.spark_query import failed_query
 from streamctl.errors import NotFound
-from streamctl.rundir import Launch
+from streamctl.rundir.records import Launch
 from streamctl.settings.model import Settings
 
 _LOOK_SECONDS = 0.05

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from streamctl.errors import ExitCode
 from streamctl.resilience.breaker import BreakerState, Circuit
-from streamctl.rundir import LOG_FILE, Observed
+from streamctl.rundir.log import LOG_FILE
+from streamctl.rundir.records import Observed
 from tests.harness import until
 
 if TYPE_CHECKING:

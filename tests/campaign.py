@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from streamctl.kafka.client import Broker
-from streamctl.rundir import Observed
+from streamctl.rundir.records import Observed
 from streamctl.sandbox import lifecycle as sandbox
 from tests import accounting, breakers, drains, histories, hot, migrations, rewinds, sinks, trials
 from tests import replays as replaying

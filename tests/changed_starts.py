@@ -17,7 +17,7 @@ from jobs.job import Context
 from jobs.question import open_session
 from jobs.session import session_options
 from jobs.source import read_records
-from streamctl.rundir import Launch
+from streamctl.rundir.records import Launch
 from streamctl.settings.model import Settings
 
 PATIENCE_SECONDS = 60

@@ -12,7 +12,8 @@ from typing import Any
 
 from streamctl.checkpoint.tree.reader import Checkpoint
 from streamctl.job.launcher import kill, session_members
-from streamctl.rundir import RunDirectory, Status
+from streamctl.rundir.directory import RunDirectory
+from streamctl.rundir.records import Status
 
 REPOSITORY = Path(__file__).parents[1]
 ASK_SECONDS = 1.0

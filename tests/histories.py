@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from streamctl.checkpoint.tree.reader import Checkpoint
 from streamctl.errors import CheckpointNotFound
 from streamctl.job.launcher import kill, session_members
-from streamctl.rundir import RunDirectory, Status
+from streamctl.rundir.directory import RunDirectory
+from streamctl.rundir.records import Status
 from tests.harness import kill_if_ours, until
 
 if TYPE_CHECKING:

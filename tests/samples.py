@@ -12,7 +12,7 @@ from streamctl.observe.sizes import Usage
 from streamctl.observe.status import QueryStatus, StatusReport
 from streamctl.reports import Verdict, iso
 from streamctl.resilience.breaker import closed
-from streamctl.rundir import Desired, Observed
+from streamctl.rundir.records import Desired, Observed
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 GIB = 1 << 30

@@ -24,7 +24,7 @@ from streamctl.checkpoint.location.generations import Generation
 from streamctl.errors import ExitCode, Refused
 from streamctl.lifecycle.outputs import require_fit
 from streamctl.reports import ignore
-from streamctl.rundir import RunDirectory
+from streamctl.rundir.directory import RunDirectory
 from tests.unit.change.helpers import NOW, apply_now
 from tests.warm import Warm, committed, run_until, wrong_values
 

@@ -15,7 +15,7 @@ from scripts.benchmarks.compare import Goal, Result, alternate
 from scripts.benchmarks.stage import Stage
 from scripts.benchmarks.start import WINDOWS, warm_up
 from streamctl.observe.status import is_supervised
-from streamctl.rundir import Status
+from streamctl.rundir.records import Status
 from tests.harness import Project, until
 
 OURS, STANDBY = "streamctl", "streamctl, supervise.standby"

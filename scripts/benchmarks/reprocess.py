@@ -68,7 +68,7 @@ def _bare(stage: Stage) -> dict[str, float]:
 def _session_options() -> dict[str, str]:
     """What the job's queries need of a session, and the same state store as ours."""
     from jobs.session import session_options
-    from streamctl.rundir import Launch
+    from streamctl.rundir.records import Launch
 
     launch = Launch(
         run_id="", attempt=1, generation="", checkpoint_base="", output_base="",

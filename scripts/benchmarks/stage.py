@@ -16,7 +16,7 @@ from typing import Any, Self
 from scripts.benchmarks.compare import tell
 from streamctl.kafka.client import Broker
 from streamctl.observe.status import is_supervised
-from streamctl.rundir import Status
+from streamctl.rundir.records import Status
 from streamctl.sandbox import lifecycle as sandbox
 from tests.harness import Project
 

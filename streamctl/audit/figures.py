@@ -13,7 +13,8 @@ from streamctl.dlq.letters import Wanted, ranges, read_letters
 from streamctl.errors import TopicNotFound
 from streamctl.kafka.client import Broker
 from streamctl.resilience.dead_letter import QUARANTINE, SKIP, Origin
-from streamctl.rundir import Loss, RunDirectory
+from streamctl.rundir.directory import RunDirectory
+from streamctl.rundir.losses import Loss
 
 _SET_ASIDE = {SKIP, QUARANTINE}
 _CLOCKS_APART = timedelta(minutes=1)

@@ -18,7 +18,7 @@ from streamctl.audit.model import LedgerAudit
 from streamctl.audit.reads import Planned, Read, Reads, in_order
 from streamctl.produce.ledger_entries import LedgerEntry
 from streamctl.reports import Verdict
-from streamctl.rundir import RunDirectory
+from streamctl.rundir.directory import RunDirectory
 
 Window = tuple[int, str]
 """Start in ms since 1970, and device."""

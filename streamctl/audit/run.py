@@ -27,7 +27,8 @@ from streamctl.kafka.client import Broker
 from streamctl.produce.ledger import read_header
 from streamctl.produce.ledger_entries import read_ledger
 from streamctl.reports import Event, OnEvent, ignore, worst
-from streamctl.rundir import Loss, RunDirectory
+from streamctl.rundir.directory import RunDirectory
+from streamctl.rundir.losses import Loss
 from streamctl.settings.model import Settings
 
 _SPARK_SECONDS = 3600.0

@@ -29,7 +29,8 @@ from streamctl.chaos.verbs.resources import DISK_IMAGE
 from streamctl.chaos.verdict import Judgement, judge
 from streamctl.errors import ExitCode, NotFound, StreamctlError
 from streamctl.reports import Event, OnEvent, Verdict, as_json, ignore, iso, worst
-from streamctl.rundir import RunDirectory, replace_file
+from streamctl.rundir.directory import RunDirectory
+from streamctl.rundir.files import replace_file
 
 FOLDER = "chaos"
 

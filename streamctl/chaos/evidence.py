@@ -11,7 +11,7 @@ from typing import Any
 
 from streamctl.errors import Malformed, NotFound
 from streamctl.reports import as_json
-from streamctl.rundir import replace_file
+from streamctl.rundir.files import replace_file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,7 +23,7 @@ from typing import Any
 from streamctl.chaos.proxy.control import ChildProxy, start_child
 from streamctl.errors import DeadlinePassed, NotFound, StreamctlError, Unsupported
 from streamctl.reports import as_json
-from streamctl.rundir import read_file, replace_file
+from streamctl.rundir.files import read_file, replace_file
 from streamctl.sandbox import process
 from streamctl.sandbox.config import HOST
 from streamctl.sandbox.lifecycle import free_port

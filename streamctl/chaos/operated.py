@@ -24,7 +24,8 @@ from streamctl.checkpoint.tree.reader import Checkpoint
 from streamctl.errors import CheckpointNotFound, StreamctlError
 from streamctl.job.launcher import kill, session_members
 from streamctl.kafka.client import Broker
-from streamctl.rundir import RunDirectory, Status
+from streamctl.rundir.directory import RunDirectory
+from streamctl.rundir.records import Status
 
 _COMMAND_SECONDS = 240.0
 

@@ -17,7 +17,7 @@ from streamctl.chaos.proxy.toxiproxy import Toxiproxy
 from streamctl.errors import NotFound, StreamctlError
 from streamctl.kafka.client import Broker
 from streamctl.reports import OnEvent, as_json, ignore
-from streamctl.rundir import read_file, replace_file
+from streamctl.rundir.files import read_file, replace_file
 from streamctl.sandbox import lifecycle as sandbox
 from streamctl.sandbox.config import HOST, Behind
 

@@ -17,7 +17,7 @@ from streamctl.chaos.stage import Stage
 from streamctl.errors import StreamctlError
 from streamctl.kafka.client import Broker
 from streamctl.observe.status import is_supervised
-from streamctl.rundir import RunDirectory
+from streamctl.rundir.directory import RunDirectory
 
 WINDOWS, LETTERS = QUERIES = ("windows", "dead_letters")
 _JOB: dict[str, Any] = {

@@ -22,7 +22,7 @@ from streamctl.lag.measure import measure
 from streamctl.lag.subjects import find_subjects
 from streamctl.observe.status import StatusReport, read_status
 from streamctl.reports import Verdict
-from streamctl.rundir import RunDirectory
+from streamctl.rundir.directory import RunDirectory
 from streamctl.settings.model import Settings
 from streamctl.supervisor.attempt import broker
 

@@ -18,7 +18,7 @@ from streamctl.chaos.verdict import Judgement
 from streamctl.chaos.watch import Watch, batches
 from streamctl.errors import StreamctlError
 from streamctl.reports import OnEvent, ignore
-from streamctl.rundir import replace_file
+from streamctl.rundir.files import replace_file
 
 _SETTLE_SECONDS = 5.0
 _AUDIT_SECONDS = 600.0

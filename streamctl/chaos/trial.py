@@ -24,7 +24,7 @@ from streamctl.chaos.verdict import Judgement, judge
 from streamctl.chaos.watch import Watch, batches
 from streamctl.errors import StreamctlError
 from streamctl.reports import Event, OnEvent, Verdict, as_json, ignore
-from streamctl.rundir import replace_file
+from streamctl.rundir.files import replace_file
 
 _DRAIN_SECONDS = 240.0
 _SETTLE_SECONDS = 2.0

@@ -10,7 +10,7 @@ from streamctl.cli.lag_views import span
 from streamctl.cli.render import Facts, Line, Table, View
 from streamctl.cli.top_view import size
 from streamctl.reports import iso
-from streamctl.rundir import RunDirectory
+from streamctl.rundir.directory import RunDirectory
 
 if TYPE_CHECKING:
     from streamctl.health.alerts.listing import AlertsReport, Silences, Tested

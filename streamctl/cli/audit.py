@@ -33,7 +33,7 @@ def audit(
     from streamctl.audit.run import Subject
     from streamctl.audit.run import audit as audit_job
     from streamctl.checkpoint.location.store import Store
-    from streamctl.rundir import RunDirectory
+    from streamctl.rundir.directory import RunDirectory
     from streamctl.settings.resolve import resolve
     from streamctl.supervisor.attempt import broker
 

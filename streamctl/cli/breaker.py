@@ -9,7 +9,7 @@ from streamctl.cli.command import Here, command
 from streamctl.cli.render import Facts, Line, View
 from streamctl.reports import iso
 from streamctl.resilience.breaker import Circuit
-from streamctl.rundir import RunDirectory
+from streamctl.rundir.directory import RunDirectory
 
 if TYPE_CHECKING:
     from streamctl.lifecycle.breaker import BreakerReport

@@ -100,7 +100,7 @@ def _drain(here: Here, area: "Area", how: How, reason: str) -> bool:
     from streamctl.cli.confirm import confirm
     from streamctl.lifecycle.carrying import sinks_of
     from streamctl.lifecycle.drain import drain
-    from streamctl.rundir import RunDirectory
+    from streamctl.rundir.directory import RunDirectory
 
     sinks = sinks_of(here.settings(), area)
     plan = plan_drain(area, sinks=sinks, why=reason, now=datetime.now(UTC))

@@ -139,7 +139,7 @@ def report(
     from streamctl.chaos.campaign import last_campaign, trials
     from streamctl.chaos.report.page import page
     from streamctl.reports import Verdict
-    from streamctl.rundir import replace_file
+    from streamctl.rundir.files import replace_file
 
     directory = last_campaign(_base(here), campaign)
     found = trials(directory)

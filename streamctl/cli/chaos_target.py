@@ -33,7 +33,7 @@ def run_on_job(
     from streamctl.chaos.target import Target, blast_radius, running_job
     from streamctl.chaos.target_trial import run_on_target
     from streamctl.errors import StreamctlError
-    from streamctl.rundir import RunDirectory
+    from streamctl.rundir.directory import RunDirectory
 
     layers, settings = here.layers(), here.settings()
     run = RunDirectory(layers.run_directory)
@@ -66,7 +66,7 @@ def undo_on_job(here: Here, *, base: Path) -> list[str]:
     from streamctl.chaos.target import Target
     from streamctl.chaos.target_trial import undo_what_was_left
     from streamctl.observe.status import read_status
-    from streamctl.rundir import RunDirectory
+    from streamctl.rundir.directory import RunDirectory
 
     undone = []
     for left in sorted(base.glob("*/*/rollbacks.json")):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from streamctl.lifecycle.start import EndReport, StartReport
     from streamctl.lifecycle.stop import QueryEnd, StopReport
     from streamctl.observe.status import QueryStatus, StatusReport
-    from streamctl.rundir import RunDirectory
+    from streamctl.rundir.directory import RunDirectory
 
 app = typer.Typer(add_completion=False)
 _SHOWN_LOSSES = 10
@@ -40,7 +40,7 @@ _Deadline = Annotated[
 
 
 def _run_directory(here: Here) -> "RunDirectory":
-    from streamctl.rundir import RunDirectory
+    from streamctl.rundir.directory import RunDirectory
 
     return RunDirectory(here.layers().run_directory)
 
@@ -88,7 +88,7 @@ def start(
     """Start the job and wait for its first batch."""
     from streamctl.lifecycle.start import run_in_foreground
     from streamctl.lifecycle.start import start as start_job
-    from streamctl.rundir import RunDirectory
+    from streamctl.rundir.directory import RunDirectory
     from streamctl.settings.resolve import resolve
 
     layers = here.layers(
@@ -162,7 +162,7 @@ def restart(here: Here, *, deadline: _Deadline = None, wait: _Wait = True) -> "S
     Settings are taken as they are now.
     """
     from streamctl.lifecycle.start import start as start_job
-    from streamctl.rundir import RunDirectory
+    from streamctl.rundir.directory import RunDirectory
     from streamctl.settings.resolve import resolve
 
     layers = here.layers()
@@ -326,7 +326,7 @@ def _doctor_view(report: "DoctorReport") -> View:
 def doctor(here: Here) -> "DoctorReport":
     """Check all that a start needs, and say how to mend it."""
     from streamctl.lifecycle.checks import Subject, run_all
-    from streamctl.rundir import RunDirectory
+    from streamctl.rundir.directory import RunDirectory
     from streamctl.settings.resolve import resolve
 
     layers = here.layers()

@@ -145,7 +145,7 @@ def report(
     from streamctl.chaos.campaign import last_campaign
     from streamctl.chaos.load.model import read_load
     from streamctl.chaos.report.load_page import load_page
-    from streamctl.rundir import replace_file
+    from streamctl.rundir.files import replace_file
 
     directory = last_campaign(_base(here), run_id)
     file = to or directory / "report.html"

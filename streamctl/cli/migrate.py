@@ -7,7 +7,7 @@ import typer
 
 from streamctl.cli.command import Here, command
 from streamctl.cli.render import Facts, Table, View
-from streamctl.rundir import RunDirectory
+from streamctl.rundir.directory import RunDirectory
 
 if TYPE_CHECKING:
     from streamctl.lifecycle.preflight import PreflightReport

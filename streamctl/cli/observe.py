@@ -11,7 +11,7 @@ import typer
 from streamctl.cli.command import Here, command
 from streamctl.cli.render import Line, Output, View
 from streamctl.cli.top_view import top_view
-from streamctl.rundir import RunDirectory
+from streamctl.rundir.directory import RunDirectory
 
 if TYPE_CHECKING:
     from streamctl.observe.model import Sample
@@ -98,7 +98,7 @@ def export(
     text = _grafana() if what is What.GRAFANA else _prometheus(here)
     if file is None:
         return Exported(text=text)
-    from streamctl.rundir import replace_file
+    from streamctl.rundir.files import replace_file
 
     replace_file(file, text)
     return Exported(text="", file=file)

@@ -50,7 +50,7 @@ def find(
     from streamctl.checkpoint.change.area import area_of, held
     from streamctl.cli.confirm import confirm
     from streamctl.poison.find import Outcome, Search, failing_batch, find_poison, quarantine_poison
-    from streamctl.rundir import RunDirectory
+    from streamctl.rundir.directory import RunDirectory
     from streamctl.settings.resolve import resolve
     from streamctl.supervisor.attempt import broker
 

@@ -31,7 +31,7 @@ def recover(
     from streamctl.cli.confirm import confirm
     from streamctl.recover.run import Job
     from streamctl.recover.run import recover as recover_job
-    from streamctl.rundir import RunDirectory
+    from streamctl.rundir.directory import RunDirectory
     from streamctl.settings.resolve import resolve
 
     layers = here.layers()

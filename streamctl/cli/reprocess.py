@@ -217,7 +217,7 @@ def discard(
 def _places(here: Here) -> "Places":
     from streamctl.checkpoint.location.store import Store
     from streamctl.reprocess.places import Places
-    from streamctl.rundir import RunDirectory
+    from streamctl.rundir.directory import RunDirectory
 
     settings: Settings = here.settings()
     live = RunDirectory(here.layers().run_directory)

@@ -22,7 +22,7 @@ from streamctl.observe.batches import Batches
 from streamctl.observe.model import Sample
 from streamctl.observe.watch import Watch
 from streamctl.reports import Verdict, as_json
-from streamctl.rundir import RunDirectory
+from streamctl.rundir.directory import RunDirectory
 from streamctl.settings.model import Settings
 
 _COLOURS = {Verdict.OK: "green", Verdict.PROBLEM: "red", Verdict.UNKNOWN: "yellow"}

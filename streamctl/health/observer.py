@@ -23,7 +23,7 @@ from streamctl.health.trend import Trend, drawn_batches
 from streamctl.lag.publish import Published, publish_once
 from streamctl.observe.model import Sample
 from streamctl.observe.watch import Regularly, Watch
-from streamctl.rundir import RunDirectory
+from streamctl.rundir.directory import RunDirectory
 from streamctl.settings.model import Settings
 from streamctl.settings.secrets import resolve
 

@@ -16,7 +16,7 @@ from datetime import datetime
 
 from streamctl.observe.model import QuerySample, Sample
 from streamctl.reports import Check, Verdict, worst
-from streamctl.rundir import Observed
+from streamctl.rundir.records import Observed
 
 LOOP_SECONDS = 60.0
 """Longer than anything that the supervisor waits for without looking at the driver."""

@@ -17,7 +17,7 @@ from typing import Any
 from streamctl.errors import DeadlinePassed, StreamctlError
 from streamctl.java import find_java
 from streamctl.job.launcher import driver_environment, end_members
-from streamctl.rundir import replace_file
+from streamctl.rundir.files import replace_file
 from streamctl.settings.model import Settings
 
 _RAISED = re.compile(

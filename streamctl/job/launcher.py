@@ -18,7 +18,7 @@ from typing import IO
 
 import psutil
 
-from streamctl.rundir import TAKE_OVER
+from streamctl.rundir.records import TAKE_OVER
 
 
 class Driver:

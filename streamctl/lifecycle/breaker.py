@@ -8,7 +8,8 @@ from streamctl.errors import JobNotFound
 from streamctl.observe.status import is_supervised
 from streamctl.reports import Verdict
 from streamctl.resilience.breaker import BreakerState, Circuit, closed, held_open
-from streamctl.rundir import BreakerRequest, RunDirectory
+from streamctl.rundir.directory import RunDirectory
+from streamctl.rundir.records import BreakerRequest
 
 _VERDICTS = {Circuit.CLOSED: Verdict.OK, Circuit.OPEN: Verdict.PROBLEM}
 

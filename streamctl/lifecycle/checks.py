@@ -23,7 +23,7 @@ from streamctl.java import find_java
 from streamctl.kafka.client import Broker
 from streamctl.lifecycle import outputs
 from streamctl.reports import Check, OnEvent, Verdict, worst
-from streamctl.rundir import RunDirectory
+from streamctl.rundir.directory import RunDirectory
 from streamctl.settings.model import Settings
 from streamctl.supervisor import prepare
 from streamctl.supervisor.attempt import broker

@@ -14,7 +14,7 @@ from streamctl.errors import DeadlinePassed
 from streamctl.lifecycle.start import start
 from streamctl.lifecycle.stop import stop
 from streamctl.reports import Event, OnEvent, ignore
-from streamctl.rundir import RunDirectory
+from streamctl.rundir.directory import RunDirectory
 from streamctl.settings.model import Settings
 
 

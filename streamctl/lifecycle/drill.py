@@ -19,7 +19,9 @@ from streamctl.checkpoint.backup.repository import Repository
 from streamctl.checkpoint.location.store import Store
 from streamctl.errors import DeadlinePassed
 from streamctl.reports import Event, OnEvent, Verdict, worst
-from streamctl.rundir import Failure, RunDirectory, replace_file
+from streamctl.rundir.directory import RunDirectory
+from streamctl.rundir.files import replace_file
+from streamctl.rundir.records import Failure
 from streamctl.settings.model import Settings
 from streamctl.supervisor.attempt import Attempts
 from streamctl.supervisor.logs import JobLog, pump

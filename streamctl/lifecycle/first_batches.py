@@ -4,7 +4,8 @@ import time
 
 from streamctl.observe.status import StatusReport, read_status
 from streamctl.reports import Event, OnEvent
-from streamctl.rundir import Observed, RunDirectory, Status
+from streamctl.rundir.directory import RunDirectory
+from streamctl.rundir.records import Observed, Status
 
 _LOOK_SECONDS = 0.5
 

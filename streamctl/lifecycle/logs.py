@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from streamctl.errors import JobNotFound
-from streamctl.rundir import LOG_FILE, RunDirectory, readable
+from streamctl.rundir.directory import RunDirectory
+from streamctl.rundir.log import LOG_FILE, readable
 
 LEVELS = ("DEBUG", "INFO", "WARN", "ERROR")
 

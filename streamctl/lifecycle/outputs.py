@@ -22,7 +22,7 @@ from streamctl.checkpoint.location.store import Store
 from streamctl.checkpoint.tree import layout
 from streamctl.errors import ExitCode, Malformed, Refused
 from streamctl.observe.status import newest_lines
-from streamctl.rundir import RunDirectory
+from streamctl.rundir.directory import RunDirectory
 
 _FILE_SINK = "FileSink["
 

@@ -12,7 +12,9 @@ from streamctl.errors import Busy, DeadlinePassed, ExitCode, Interrupted, Stream
 from streamctl.lifecycle.checks import Subject, run_until_failure
 from streamctl.observe.status import is_supervised
 from streamctl.reports import Check, Event, OnEvent, Verdict, ignore
-from streamctl.rundir import Failure, Observed, RunDirectory, Status, StopRequest, replace_file
+from streamctl.rundir.directory import RunDirectory
+from streamctl.rundir.files import replace_file
+from streamctl.rundir.records import Failure, Observed, Status, StopRequest
 from streamctl.settings.model import Settings
 
 

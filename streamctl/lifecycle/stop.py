@@ -11,7 +11,8 @@ from streamctl.checkpoint.tree.reader import Checkpoint
 from streamctl.errors import CheckpointNotFound, DeadlinePassed, ExitCode, Interrupted, JobNotFound
 from streamctl.observe.status import is_supervised, query_names
 from streamctl.reports import Event, OnEvent, Verdict, ignore
-from streamctl.rundir import RunDirectory, Status, StopRequest
+from streamctl.rundir.directory import RunDirectory
+from streamctl.rundir.records import Status, StopRequest
 
 SLACK_SECONDS = 30.0
 """How long past the deadline the supervisor may take to kill and to report."""

@@ -18,7 +18,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from streamctl.rundir import LossCause
+from streamctl.rundir.losses import LossCause
 
 Offsets = Mapping[str, Mapping[int, int]]
 """Topic -> partition -> offset."""

@@ -18,7 +18,9 @@ from streamctl.kafka.client import Broker
 from streamctl.kafka.records import first_records
 from streamctl.losses.find import Batch, Skipped, skipped_by
 from streamctl.reports import as_json, iso
-from streamctl.rundir import Launch, Loss, LossCause, RunDirectory, Seen
+from streamctl.rundir.directory import RunDirectory
+from streamctl.rundir.losses import Loss, LossCause, Seen
+from streamctl.rundir.records import Launch
 
 _FIRST_RECORD_SECONDS = 5.0
 

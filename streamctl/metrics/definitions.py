@@ -13,7 +13,7 @@ from enum import StrEnum
 from streamctl.observe.model import QuerySample, Sample
 from streamctl.reports import Verdict
 from streamctl.resilience.breaker import Circuit
-from streamctl.rundir import Observed
+from streamctl.rundir.records import Observed
 
 Series = Iterable[tuple[tuple[str, ...], float | None]]
 

@@ -24,7 +24,7 @@ from streamctl.lifecycle.stop import stop
 from streamctl.migrate.plan import Choice, Way, choose
 from streamctl.observe.status import is_supervised
 from streamctl.reports import Event, OnEvent, Verdict
-from streamctl.rundir import RunDirectory
+from streamctl.rundir.directory import RunDirectory
 from streamctl.settings.model import Settings
 from streamctl.supervisor.backups import back_up, repository_of
 

@@ -15,7 +15,9 @@ from streamctl.checkpoint.tree.reader import Checkpoint
 from streamctl.errors import CheckpointNotFound, JobNotFound, StreamctlError
 from streamctl.reports import Verdict
 from streamctl.resilience.breaker import BreakerState
-from streamctl.rundir import BackupState, Desired, Failure, Loss, Observed, RunDirectory, Status
+from streamctl.rundir.directory import RunDirectory
+from streamctl.rundir.losses import Loss
+from streamctl.rundir.records import BackupState, Desired, Failure, Observed, Status
 
 TAIL_BYTES = 256 * 1024
 """How much of `progress.jsonl` is read for the newest line of each query."""

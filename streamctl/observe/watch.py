@@ -18,7 +18,7 @@ from streamctl.observe.model import Sample
 from streamctl.observe.sample import compose
 from streamctl.observe.sizes import Usage, measure_size
 from streamctl.observe.status import read_status
-from streamctl.rundir import RunDirectory
+from streamctl.rundir.directory import RunDirectory
 from streamctl.settings.model import Settings
 from streamctl.settings.secrets import resolve
 

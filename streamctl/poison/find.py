@@ -26,7 +26,8 @@ from streamctl.poison.quarantine import copy_all, plan_quarantine
 from streamctl.poison.search import Error, Fault, Findings, Span, search
 from streamctl.poison.trial import Trials
 from streamctl.reports import Event, OnEvent, Verdict
-from streamctl.rundir import Failure, RunDirectory
+from streamctl.rundir.directory import RunDirectory
+from streamctl.rundir.records import Failure
 from streamctl.settings.model import Settings
 
 _SCRATCH = "_streamctl/poison"

@@ -19,7 +19,8 @@ from streamctl.errors import CheckpointNotFound, NotFound, StreamctlError
 from streamctl.lifecycle.checks import Subject, run_all
 from streamctl.observe.status import is_supervised
 from streamctl.reports import Check, Event, OnEvent, Verdict
-from streamctl.rundir import Failure, Observed, RunDirectory, Status
+from streamctl.rundir.directory import RunDirectory
+from streamctl.rundir.records import Failure, Observed, Status
 from streamctl.settings.model import Settings
 
 _BATCHES_TRIED = 20

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from streamctl.recover.evidence import Evidence, QueryEvidence
 from streamctl.reports import Verdict
-from streamctl.rundir import FailureClass, Observed
+from streamctl.rundir.records import FailureClass, Observed
 
 
 class Remedy(StrEnum):

@@ -24,7 +24,7 @@ from streamctl.poison.find import Search, failing_batch, find_poison, quarantine
 from streamctl.recover.evidence import Evidence, look
 from streamctl.recover.propose import Proposal, Remedy, propose
 from streamctl.reports import Event, OnEvent, Verdict, ignore
-from streamctl.rundir import RunDirectory
+from streamctl.rundir.directory import RunDirectory
 from streamctl.settings.model import Settings
 from streamctl.supervisor.attempt import broker
 

@@ -22,7 +22,7 @@ from streamctl.checkpoint.tree.files import local_path
 from streamctl.errors import Busy, Refused, Unsupported
 from streamctl.observe.status import is_supervised
 from streamctl.reprocess.places import Places
-from streamctl.rundir import RunDirectory
+from streamctl.rundir.directory import RunDirectory
 from streamctl.settings.model import Settings
 
 _VERB = "discard"

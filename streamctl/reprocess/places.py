@@ -9,7 +9,7 @@ from streamctl.checkpoint.location.generations import Generation
 from streamctl.checkpoint.location.store import Store
 from streamctl.errors import NotFound, Refused
 from streamctl.reports import as_json
-from streamctl.rundir import RunDirectory
+from streamctl.rundir.directory import RunDirectory
 
 _RECEIPTS = "_streamctl/reprocessed"
 

@@ -14,7 +14,8 @@ from streamctl.observe.status import newest_lines, query_status
 from streamctl.reports import Verdict
 from streamctl.reprocess.plan import gone_in
 from streamctl.reprocess.request import Range
-from streamctl.rundir import RunDirectory, Status
+from streamctl.rundir.directory import RunDirectory
+from streamctl.rundir.records import Status
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,7 +21,8 @@ from streamctl.reprocess import receipt as receipts
 from streamctl.reprocess.places import Places
 from streamctl.reprocess.plan import Plan
 from streamctl.reprocess.receipt import Receipt
-from streamctl.rundir import Failure, Observed, RunDirectory, Status
+from streamctl.rundir.directory import RunDirectory
+from streamctl.rundir.records import Failure, Observed, Status
 from streamctl.settings.model import Settings
 
 _LOOK_SECONDS = 0.5

@@ -29,7 +29,7 @@ from streamctl.jars import KAFKA_VERSION, cache_directory
 from streamctl.kafka.client import Broker
 from streamctl.kafka.model import TopicReport
 from streamctl.reports import Event, OnEvent, Verdict, as_json, ignore
-from streamctl.rundir import read_file, replace_file
+from streamctl.rundir.files import read_file, replace_file
 from streamctl.sandbox import process
 from streamctl.sandbox.config import HOST, Behind
 from streamctl.sandbox.launch import Launch, last_error, launch

@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from streamctl.rundir import RunDirectory
+from streamctl.rundir.directory import RunDirectory
 from streamctl.settings.model import Settings
 from streamctl.supervisor.supervise import Supervisor
 

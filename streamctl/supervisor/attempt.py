@@ -10,7 +10,7 @@ from streamctl.java import find_java
 from streamctl.job import archive as class_archive
 from streamctl.job.launcher import Driver, driver_command, driver_environment
 from streamctl.kafka.client import Broker
-from streamctl.rundir import RunDirectory
+from streamctl.rundir.directory import RunDirectory
 from streamctl.settings.model import Settings
 from streamctl.settings.secrets import resolve
 from streamctl.supervisor import prepare

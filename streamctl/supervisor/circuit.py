@@ -6,7 +6,8 @@ from typing import Any
 
 from streamctl.resilience import breaker
 from streamctl.resilience.breaker import BreakerState, Circuit, Window
-from streamctl.rundir import BreakerRequest, Failure, RunDirectory
+from streamctl.rundir.directory import RunDirectory
+from streamctl.rundir.records import BreakerRequest, Failure
 from streamctl.settings.model import BreakerSettings
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO, Any, TextIO
 
 from streamctl.reports import as_json, iso
-from streamctl.rundir import LOG_FILE, readable
+from streamctl.rundir.log import LOG_FILE, readable
 
 
 class JobLog:

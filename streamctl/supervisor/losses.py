@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from streamctl.checkpoint.location.store import Store
 from streamctl.errors import StreamctlError
 from streamctl.losses.look import look
-from streamctl.rundir import RunDirectory
+from streamctl.rundir.directory import RunDirectory
 from streamctl.settings.model import Settings
 from streamctl.supervisor.attempt import broker
 from streamctl.supervisor.logs import JobLog

@@ -8,7 +8,7 @@ from streamctl.errors import StreamctlError
 from streamctl.poison.batch import PlannedBatch, planned_batches
 from streamctl.poison.find import Outcome, PoisonReport, Search, find_poison, quarantine_poison
 from streamctl.reports import ignore
-from streamctl.rundir import Failure, FailureClass
+from streamctl.rundir.records import Failure, FailureClass
 from streamctl.settings.model import Settings
 from streamctl.supervisor.attempt import broker
 from streamctl.supervisor.logs import JobLog

@@ -7,7 +7,7 @@ infrastructure. The budget of restarts refills after a stable run.
 
 from dataclasses import dataclass
 
-from streamctl.rundir import Failure, FailureClass, Observed
+from streamctl.rundir.records import Failure, FailureClass, Observed
 from streamctl.settings.model import SuperviseSettings
 
 

@@ -15,7 +15,7 @@ from streamctl.checkpoint.location.store import Store
 from streamctl.checkpoint.tree.reader import Checkpoint
 from streamctl.errors import CheckpointNotFound, Refused, SettingsInvalid, TopicMadeAnew
 from streamctl.kafka.client import Broker
-from streamctl.rundir import Launch
+from streamctl.rundir.records import Launch
 from streamctl.settings.model import Settings
 
 _LATEST, _EARLIEST = -1, -2

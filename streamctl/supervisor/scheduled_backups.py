@@ -8,7 +8,8 @@ from collections.abc import Callable
 from streamctl.checkpoint.backup.schedule import Round
 from streamctl.observe.watch import Regularly
 from streamctl.reports import Verdict
-from streamctl.rundir import BackupState, RunDirectory
+from streamctl.rundir.directory import RunDirectory
+from streamctl.rundir.records import BackupState
 from streamctl.settings.model import Settings
 from streamctl.supervisor.backups import back_up
 

@@ -10,13 +10,8 @@ from typing import TYPE_CHECKING, TextIO
 from streamctl.checkpoint.location.store import Store
 from streamctl.errors import BrokerUnreachable, ExitCode, StreamctlError
 from streamctl.job.launcher import Driver
-from streamctl.rundir import (
-    Desired,
-    Failure,
-    Observed,
-    RunDirectory,
-    Status,
-)
+from streamctl.rundir.directory import RunDirectory
+from streamctl.rundir.records import Desired, Failure, Observed, Status
 from streamctl.settings.model import Settings
 from streamctl.supervisor import losses
 from streamctl.supervisor.attempt import Attempts

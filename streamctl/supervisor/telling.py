@@ -8,7 +8,8 @@ from typing import Any
 
 from streamctl.checkpoint.location.store import StorageFailed
 from streamctl.errors import BrokerUnreachable, StreamctlError
-from streamctl.rundir import Desired, Failure, FailureClass, Observed, RunDirectory, Status
+from streamctl.rundir.directory import RunDirectory
+from streamctl.rundir.records import Desired, Failure, FailureClass, Observed, Status
 from streamctl.settings.model import Settings
 from streamctl.supervisor.logs import JobLog
 from streamctl.supervisor.policy import Exit, describe

@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 from types import FrameType
 
 from streamctl.bell import Bell
-from streamctl.rundir import RunDirectory, StopRequest
+from streamctl.rundir.directory import RunDirectory
+from streamctl.rundir.records import StopRequest
 
 NOW_GRACE_SECONDS = 10.0
 """How long `stop --now` lets Spark end by itself before the processes are killed."""

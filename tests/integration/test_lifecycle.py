@@ -13,7 +13,7 @@ import pytest
 from streamctl.errors import ExitCode
 from streamctl.job.launcher import session_members
 from streamctl.kafka.client import Broker
-from streamctl.rundir import Failure, FailureClass, Observed
+from streamctl.rundir.records import Failure, FailureClass, Observed
 from streamctl.sandbox import lifecycle as sandbox
 from tests import accounting
 from tests.harness import ASK_SECONDS, Project, until

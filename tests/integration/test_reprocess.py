@@ -8,7 +8,8 @@ import pytest
 
 from streamctl.errors import ExitCode
 from streamctl.job.launcher import session_members
-from streamctl.rundir import RunDirectory, Status
+from streamctl.rundir.directory import RunDirectory
+from streamctl.rundir.records import Status
 from tests.accounting import windows_of
 from tests.harness import ASK_SECONDS, Project, kill_if_ours, until
 

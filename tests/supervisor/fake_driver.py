@@ -14,7 +14,8 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from streamctl.rundir import Failure, FailureClass, RunDirectory
+from streamctl.rundir.directory import RunDirectory
+from streamctl.rundir.records import Failure, FailureClass
 
 run = RunDirectory(Path(sys.argv[1]))
 behaviour, _, detail = sys.argv[2].partition(":")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from streamctl.errors import BrokerUnreachable
 from streamctl.job.launcher import Driver
-from streamctl.rundir import RunDirectory
+from streamctl.rundir.directory import RunDirectory
 from streamctl.settings.model import Settings
 from streamctl.supervisor.supervise import Supervisor
 

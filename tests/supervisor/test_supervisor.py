@@ -23,16 +23,9 @@ from streamctl.lifecycle.stop import Outcome, stop
 from streamctl.observe.status import is_supervised, read_status
 from streamctl.reports import Verdict
 from streamctl.resilience.breaker import BreakerState, Circuit
-from streamctl.rundir import (
-    Desired,
-    Failure,
-    FailureClass,
-    Observed,
-    RunDirectory,
-    Status,
-    StopRequest,
-    replace_file,
-)
+from streamctl.rundir.directory import RunDirectory
+from streamctl.rundir.files import replace_file
+from streamctl.rundir.records import Desired, Failure, FailureClass, Observed, Status, StopRequest
 from streamctl.settings.model import Settings
 from tests.faults import Kill, points_of, run_forked
 from tests.unit.change.helpers import NOW, location

@@ -9,7 +9,7 @@ from streamctl.checkpoint.location.store import Store
 from streamctl.errors import ExitCode
 from streamctl.lifecycle import outputs
 from streamctl.lifecycle.outputs import OutputOfAnotherMoment
-from streamctl.rundir import RunDirectory
+from streamctl.rundir.directory import RunDirectory
 from tests.unit.change.helpers import location, sink_of
 
 FILES, OTHER = "FileSink[/somewhere]", "ForeachBatchSink"

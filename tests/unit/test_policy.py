@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamctl.rundir import Failure, FailureClass, Observed
+from streamctl.rundir.records import Failure, FailureClass, Observed
 from streamctl.settings.model import SuperviseSettings
 from streamctl.supervisor.policy import End, Exit, Restart, after_exit, backoff_seconds
 

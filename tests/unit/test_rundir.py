@@ -7,15 +7,9 @@ from pathlib import Path
 import pytest
 
 from streamctl.errors import Malformed
-from streamctl.rundir import (
-    Failure,
-    FailureClass,
-    Launch,
-    RunDirectory,
-    StopRequest,
-    read_file,
-    replace_file,
-)
+from streamctl.rundir.directory import RunDirectory
+from streamctl.rundir.files import read_file, replace_file
+from streamctl.rundir.records import Failure, FailureClass, Launch, StopRequest
 
 NOW = datetime(2026, 1, 31, 12, 0, 0, 123000, tzinfo=UTC)
 

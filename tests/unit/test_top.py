@@ -6,7 +6,7 @@ from textual.widgets import DataTable, Input, Static
 
 from streamctl.cli.top import Top
 from streamctl.observe.batches import Batches
-from streamctl.rundir import RunDirectory
+from streamctl.rundir.directory import RunDirectory
 from streamctl.settings.model import Settings
 from tests.samples import NOW, lag, progress_line, sample
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from streamctl.chaos.load.model import REPORT, Recovery, Step
 from streamctl.reports import as_json
-from streamctl.rundir import replace_file
+from streamctl.rundir.files import replace_file
 
 _NAME = "notes.json"
 

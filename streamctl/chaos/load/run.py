@@ -20,7 +20,7 @@ from streamctl.chaos.stage import Stage
 from streamctl.chaos.subject import Subject
 from streamctl.chaos.watch import Watch
 from streamctl.reports import Event, OnEvent, Verdict, as_json, ignore, iso
-from streamctl.rundir import replace_file
+from streamctl.rundir.files import replace_file
 
 _CONFIRMED = 0.9
 _JOB: dict[str, Any] = {"kafka.max_offsets_per_trigger": 200_000, "spark.driver_memory": "1g"}

@@ -24,7 +24,7 @@ from streamctl.chaos.proxy.fault import Fault, Traffic
 from streamctl.chaos.proxy.proxy import Address, Proxy
 from streamctl.errors import Malformed, NotFound, StreamctlError
 from streamctl.reports import as_json
-from streamctl.rundir import read_file, replace_file
+from streamctl.rundir.files import read_file, replace_file
 from streamctl.sandbox import process
 
 T = TypeVar("T")

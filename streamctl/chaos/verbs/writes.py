@@ -8,7 +8,7 @@ from streamctl.chaos.subject import Subject
 from streamctl.chaos.verbs.verb import action
 from streamctl.errors import Unsupported
 from streamctl.jars import spark_test_jars
-from streamctl.rundir import replace_file
+from streamctl.rundir.files import replace_file
 
 _MANAGER = "org.apache.spark.sql.execution.streaming.state.FailureInjectionCheckpointFileManager"
 _WHEN = ("create", "close")

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from streamctl.errors import Malformed
 from streamctl.health.alerts.states import AlertState, Told
 from streamctl.reports import as_json
-from streamctl.rundir import build, replace_file
+from streamctl.rundir.files import build, replace_file
 
 T = TypeVar("T")
 EVERY_ALERT = "*"

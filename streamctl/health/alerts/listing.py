@@ -11,7 +11,7 @@ from streamctl.health.alerts.deliver import send
 from streamctl.health.alerts.rules import RULES
 from streamctl.health.alerts.states import AlertState, Told, fresh
 from streamctl.reports import Verdict
-from streamctl.rundir import RunDirectory
+from streamctl.rundir.directory import RunDirectory
 from streamctl.settings.model import AlertSettings
 from streamctl.settings.secrets import has_reference
 

@@ -15,7 +15,7 @@ from jobs.payments import PaymentsJob
 from jobs.progress import Listener, ProgressFile
 from jobs.spark_query import watermark_before
 from jobs.telemetry import TelemetryJob
-from streamctl.rundir import Launch
+from streamctl.rundir.records import Launch
 from streamctl.settings.model import Settings
 
 pytestmark = pytest.mark.integration

@@ -8,7 +8,7 @@ from streamctl.audit.figures import Letters, Marks, Span, figures, read_places
 from streamctl.checkpoint.location.generations import Generation
 from streamctl.checkpoint.location.store import Store
 from streamctl.errors import CheckpointNotFound
-from streamctl.rundir import Loss, LossCause
+from streamctl.rundir.losses import Loss, LossCause
 from tests.unit.dlq.cluster import DLQ, NOON, NOON_MS, Cluster
 from tests.written import Written
 

@@ -10,7 +10,7 @@ from streamctl.audit.reads import Read, Reads
 from streamctl.checkpoint.tree.reader import Checkpoint
 from streamctl.produce.ledger_entries import Delivery, LedgerEntry
 from streamctl.reports import Verdict
-from streamctl.rundir import RunDirectory
+from streamctl.rundir.directory import RunDirectory
 from tests.unit.dlq.cluster import NOON
 from tests.written import Written
 

@@ -3,7 +3,8 @@
 from datetime import timedelta
 
 from streamctl.reports import Verdict
-from streamctl.rundir import BackupState, RunDirectory
+from streamctl.rundir.directory import RunDirectory
+from streamctl.rundir.records import BackupState
 from streamctl.settings.model import Settings
 from streamctl.supervisor.backups import back_up, policy_of, repository_of
 from streamctl.supervisor.scheduled_backups import ScheduledBackups

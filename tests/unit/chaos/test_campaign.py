@@ -21,7 +21,8 @@ from streamctl.chaos.evidence import write_evidence
 from streamctl.chaos.proxy.control import start_child
 from streamctl.errors import ExitCode, NotFound
 from streamctl.reports import Verdict
-from streamctl.rundir import Desired, Observed, RunDirectory, Status
+from streamctl.rundir.directory import RunDirectory
+from streamctl.rundir.records import Desired, Observed, Status
 from streamctl.sandbox import process
 from tests.planted import recorded
 

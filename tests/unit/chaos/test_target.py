@@ -25,7 +25,8 @@ from streamctl.chaos.target_trial import undo_what_was_left
 from streamctl.chaos.verdict import judge
 from streamctl.errors import JobNotFound, NotFound, Protected, Refused, Unsupported
 from streamctl.reports import Verdict
-from streamctl.rundir import Desired, Observed, RunDirectory, Status
+from streamctl.rundir.directory import RunDirectory
+from streamctl.rundir.records import Desired, Observed, Status
 from streamctl.settings.model import CheckpointSettings, Settings
 from tests.planted import recorded
 

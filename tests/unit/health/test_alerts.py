@@ -22,7 +22,9 @@ from streamctl.observe.machine import Disk
 from streamctl.observe.sizes import Usage
 from streamctl.reports import Verdict
 from streamctl.resilience.breaker import BreakerState, Circuit
-from streamctl.rundir import BackupState, Loss, LossCause, Observed, RunDirectory
+from streamctl.rundir.directory import RunDirectory
+from streamctl.rundir.losses import Loss, LossCause
+from streamctl.rundir.records import BackupState, Observed
 from streamctl.settings.model import AlertSettings
 from tests.harness import until
 from tests.receiver import Receiver

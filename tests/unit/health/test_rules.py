@@ -7,7 +7,7 @@ import pytest
 from streamctl.health.rules import interval_seconds, judge, stall_window
 from streamctl.observe.machine import Processes
 from streamctl.reports import Verdict
-from streamctl.rundir import Observed
+from streamctl.rundir.records import Observed
 from tests.samples import sample, status
 
 FROZEN = Processes(resident_bytes=1, cpu_seconds=1, count=2, frozen=True)

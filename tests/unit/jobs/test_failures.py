@@ -4,7 +4,7 @@
 import pytest
 
 from jobs.failures import classify
-from streamctl.rundir import FailureClass as Of
+from streamctl.rundir.records import FailureClass as Of
 
 STREAM = "org.apache.spark.sql.streaming.StreamingQueryException: [STREAM_FAILED] Query [id = a, runId = b] terminated with exception: "
 CASES = [

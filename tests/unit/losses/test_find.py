@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from streamctl.losses.find import Batch, skipped_by
-from streamctl.rundir import LossCause
+from streamctl.rundir.losses import LossCause
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

@@ -13,7 +13,9 @@ from streamctl.errors import BrokerUnreachable, TopicNotFound
 from streamctl.losses import look as looking
 from streamctl.observe.status import judge
 from streamctl.reports import Verdict
-from streamctl.rundir import Desired, Launch, LossCause, Observed, RunDirectory, Seen
+from streamctl.rundir.directory import RunDirectory
+from streamctl.rundir.losses import LossCause, Seen
+from streamctl.rundir.records import Desired, Launch, Observed
 from tests.written import Written
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -6,7 +6,7 @@ import pytest
 
 from streamctl.observe import batches as module
 from streamctl.observe.batches import Batches
-from streamctl.rundir import RunDirectory
+from streamctl.rundir.directory import RunDirectory
 from tests.samples import NOW, progress_line
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from streamctl.rundir import Failure, FailureClass
+from streamctl.rundir.records import Failure, FailureClass
 from streamctl.settings.model import Settings
 from streamctl.supervisor.poison import Poison
 from tests.unit.change.helpers import NOW

@@ -9,7 +9,7 @@ from streamctl.checkpoint.verify.kinds import Effect
 from streamctl.recover.evidence import Evidence, QueryEvidence
 from streamctl.recover.propose import Remedy, propose
 from streamctl.reports import Check, Verdict
-from streamctl.rundir import Failure, FailureClass, Observed
+from streamctl.rundir.records import Failure, FailureClass, Observed
 from tests.unit.change.helpers import NOW
 
 SOUND = QueryEvidence(

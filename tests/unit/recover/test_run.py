@@ -14,7 +14,8 @@ from streamctl.recover import run as recovering
 from streamctl.recover.propose import Remedy
 from streamctl.recover.run import Job, Outcome, recover
 from streamctl.reports import Check, Verdict
-from streamctl.rundir import Desired, Observed, RunDirectory, Status
+from streamctl.rundir.directory import RunDirectory
+from streamctl.rundir.records import Desired, Observed, Status
 from streamctl.settings.model import CheckpointSettings, OutputSettings, Settings
 from tests.unit.change.helpers import NOW, digest, location, sink_of, undo
 

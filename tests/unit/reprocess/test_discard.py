@@ -10,7 +10,7 @@ from streamctl.checkpoint.location import generations, journal, lease
 from streamctl.errors import Busy, NotFound, Refused
 from streamctl.reprocess.discard import discard, plan_discard
 from streamctl.reprocess.places import Places
-from streamctl.rundir import RunDirectory
+from streamctl.rundir.directory import RunDirectory
 from streamctl.settings.model import CheckpointSettings, OutputSettings, Settings
 from tests.unit.change.helpers import NOW, digest, undo
 from tests.unit.reprocess.test_promote import REQUEST, generation

@@ -13,7 +13,7 @@ from streamctl.reprocess.listing import listing
 from streamctl.reprocess.places import Places
 from streamctl.reprocess.promote import promote
 from streamctl.reprocess.request import Request
-from streamctl.rundir import RunDirectory
+from streamctl.rundir.directory import RunDirectory
 from streamctl.settings.model import Settings
 
 REQUEST = Request(job="m:J", topics="t", start="earliest", end="now").as_text()

@@ -1,0 +1,73 @@
+"""A dataclass as a file of JSON, of which nobody ever sees half."""
+
+import dataclasses
+import json
+import os
+import tempfile
+import types
+import typing
+from datetime import datetime
+from enum import Enum
+from pathlib import Path
+from typing import Any, TypeVar
+
+from streamctl.errors import Malformed
+
+T = TypeVar("T")
+
+
+def replace_file(path: Path, text: str) -> None:
+    """Write beside, flush to disk, rename: a reader sees the old text or the new."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(beside).replace(path)
+    except BaseException:
+        Path(beside).unlink(missing_ok=True)
+        raise
+
+
+def read_file(path: Path, kind: type[T]) -> T | None:
+    """Read a dataclass that `replace_file` wrote as JSON; None when there is no such file.
+
+    Raises:
+        Malformed: not JSON, or not the fields of `kind`.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+    try:
+        return build(kind, json.loads(text))
+    except (ValueError, TypeError, KeyError) as error:
+        raise Malformed(
+            f'cannot read "{path}": {error}',
+            hint="It is damaged or of another release; move it away and run the command again.",
+        ) from error
+
+
+def build(kind: type[T], fields: dict[str, Any]) -> T:
+    """Build a flat dataclass from JSON: times and enums come back as such; more fields are let go.
+
+    Raises:
+        ValueError, TypeError, KeyError: the fields are not those of `kind`.
+    """
+    hints = typing.get_type_hints(kind)
+    known = {f.name for f in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    return kind(**{name: _value(hints[name], fields[name]) for name in fields if name in known})
+
+
+def _value(hint: Any, value: Any) -> Any:
+    if isinstance(hint, types.UnionType):
+        if value is None:
+            return None
+        hint = next(option for option in typing.get_args(hint) if option is not type(None))
+    if hint is datetime:
+        return datetime.fromisoformat(value)
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        return hint(value)
+    return value
