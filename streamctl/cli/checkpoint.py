@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -20,6 +21,7 @@ from streamctl.cli.command import Here, command
 if TYPE_CHECKING:
     from streamctl.checkpoint.tree.reader import Checkpoint
     from streamctl.checkpoint.verify.findings import Finding
+    from streamctl.checkpoint.verify.logs import Logs
 
 app = typer.Typer(
     name="checkpoint",
@@ -44,7 +46,11 @@ class LevelChoice(StrEnum):
 def _open(here: Here, path: str, query: str) -> "Checkpoint":
     from streamctl.checkpoint.location.find import find
 
-    return find(path or here.settings().checkpoint.location, query=query)
+    return find(_location(here, path), query=query)
+
+
+def _location(here: Here, path: str) -> str:
+    return path or here.settings().checkpoint.location
 
 
 @command(app, "inspect", view=inspect_view)
@@ -115,7 +121,9 @@ def verify_command(
     here: Here,
     path: _Path = "",
     *,
-    query: _Query = "",
+    query: Annotated[
+        str, typer.Option("--query", help="Of the job; default: all.", show_default=False)
+    ] = "",
     level: Annotated[
         LevelChoice, typer.Option("--level", help="Read what a start needs, or all.")
     ] = LevelChoice.FAST,
@@ -128,23 +136,43 @@ def verify_command(
     ] = "",
 ) -> Any:
     """Find what stops Spark from starting, or makes it wrong."""
-    from streamctl.checkpoint.verify.verify import Level, verify
+    from streamctl.checkpoint.location.find import find_all
+    from streamctl.checkpoint.verify.verify import Level, QueriesReport, verify
+    from streamctl.reports import worst
 
-    checkpoint = _open(here, path, query)
+    location = _location(here, path)
+    of_one = bool(sink or sealed)
+    found = {query: _open(here, path, query)} if of_one else find_all(location, query=query)
+    reports = tuple(
+        verify(
+            checkpoint,
+            level=Level(level.value),
+            sink=sink,
+            more=partial(_more, here, checkpoint, kafka=kafka, sealed=sealed),
+            query=name if len(found) > 1 else "",
+        )
+        for name, checkpoint in sorted(found.items())
+    )
+    if len(reports) == 1:
+        return reports[0]
+    verdict = worst(report.verdict for report in reports)
+    return QueriesReport(verdict=verdict, location=location, queries=reports)
 
-    def more(logs: Any) -> "list[Finding]":
-        found = _compare(here, logs) if kafka else []
-        if sealed:
-            from streamctl.checkpoint.verify.seal import check_seal
 
-            directory, name = _place(sealed)
-            found += check_seal(checkpoint, directory=directory, name=name)
-        return found
+def _more(
+    here: Here, checkpoint: "Checkpoint", logs: "Logs", *, kafka: bool, sealed: str
+) -> "list[Finding]":
+    """What the broker and a seal add."""
+    found = _compare(here, logs) if kafka else []
+    if sealed:
+        from streamctl.checkpoint.verify.seal import check_seal
 
-    return verify(checkpoint, level=Level(level.value), sink=sink, more=more)
+        directory, name = _place(sealed)
+        found += check_seal(checkpoint, directory=directory, name=name)
+    return found
 
 
-def _compare(here: Here, logs: Any) -> "list[Finding]":
+def _compare(here: Here, logs: "Logs") -> "list[Finding]":
     from streamctl.checkpoint.verify.offsets import check_kafka
     from streamctl.kafka.client import Broker
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from streamctl.checkpoint.report.history import BatchRow, HistoryReport
     from streamctl.checkpoint.report.model import InspectReport, OperatorReport, StateRows
     from streamctl.checkpoint.verify.seal import SealReport
-    from streamctl.checkpoint.verify.verify import VerifyReport
+    from streamctl.checkpoint.verify.verify import QueriesReport, VerifyReport
 
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
@@ -170,11 +170,22 @@ def _batch(row: "BatchRow") -> tuple[object, ...]:
     )
 
 
-def verify_view(report: "VerifyReport") -> View:
-    """The verdict, then one row a finding."""
+def verify_view(report: "VerifyReport | QueriesReport") -> View:
+    """The verdict, then one row a finding; so for each query, where there are several."""
+    from streamctl.checkpoint.verify.verify import QueriesReport
+
+    if isinstance(report, QueriesReport):
+        of_each = [block for query in report.queries for block in verify_view(query)]
+        names = ", ".join(query.query for query in report.queries)
+        return [
+            Facts(rows=[("verdict", report.verdict), ("queries", names)]),
+            Line(text=""),
+            *of_each,
+        ]
     next_batch = "the first" if report.next_batch_id is None else report.next_batch_id
     facts = Facts(
         rows=[
+            *([("query", report.query)] if report.query else []),
             ("verdict", report.verdict),
             ("next start", _FORECASTS[report.forecast.value]),
             ("checkpoint", report.location),

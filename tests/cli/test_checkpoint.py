@@ -98,7 +98,9 @@ def test_an_unknown_batch_exits_10_and_says_which_there_are(streamctl, place):
     assert "keeps batches" in result.stderr
 
 
-def test_the_jobs_own_checkpoint_is_the_default(streamctl, tmp_path):
+@pytest.fixture
+def generation(tmp_path):
+    """The job's own location, with one query."""
     location = tmp_path / "data" / "checkpoint"
     add(
         Store.open(str(location)),
@@ -111,13 +113,36 @@ def test_the_jobs_own_checkpoint_is_the_default(streamctl, tmp_path):
         ),
     )
     shutil.copytree(CHECKPOINT, location / "0001" / "windows")
+    return location / "0001"
+
+
+def test_the_jobs_own_checkpoint_is_the_default(streamctl, generation):
     assert streamctl("checkpoint", "verify", "-o", "json").data["verdict"] == "ok"
-    shutil.copytree(CHECKPOINT, location / "0001" / "other")
-    result = streamctl("checkpoint", "verify")
+    shutil.copytree(CHECKPOINT, generation / "other")
+    result = streamctl("checkpoint", "inspect")
     assert result.exit_code == 10
     assert "other, windows" in result.stderr
     named = streamctl("checkpoint", "verify", "--query", "windows", "-o", "json")
     assert named.data["verdict"] == "ok"
+
+
+def test_all_queries_are_verified_and_the_worst_verdict_counts(streamctl, generation, snapshot):
+    shutil.copytree(CHECKPOINT, generation / "other")
+    assert streamctl("checkpoint", "verify").exit_code == 0
+    (generation / "other" / "metadata").unlink()
+    told = streamctl("checkpoint", "verify", "-o", "json")
+    assert (told.exit_code, told.data["verdict"]) == (3, "problem")
+    assert [(q["query"], q["verdict"]) for q in told.data["queries"]] == [
+        ("other", "problem"),
+        ("windows", "ok"),
+    ]
+    assert (
+        plain(streamctl("checkpoint", "verify", "data/checkpoint", "-o", "table").stdout)
+        == snapshot
+    )
+    of_one = streamctl("checkpoint", "verify", "--sink", "out")
+    assert of_one.exit_code == 10
+    assert "--query" in of_one.stderr
 
 
 @pytest.mark.parametrize(

@@ -61,6 +61,7 @@ class VerifyReport:
             level; their names and lengths were looked at.
         looks: how often the checkpoint was looked at.
         filesystem_calls: listings and reads.
+        query: its name, where several were verified; else empty.
     """
 
     verdict: Verdict
@@ -76,6 +77,22 @@ class VerifyReport:
     unread_files: int
     looks: int
     filesystem_calls: int
+    query: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueriesReport:
+    """All queries of a job's current generation.
+
+    Attributes:
+        verdict: the worst of theirs.
+        location: that holds the generation.
+        queries: sorted by name.
+    """
+
+    verdict: Verdict
+    location: str
+    queries: tuple[VerifyReport, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +108,7 @@ def verify(
     level: Level = Level.FAST,
     sink: str = "",
     more: Callable[[verify_logs.Logs], list[Finding]] | None = None,
+    query: str = "",
     now: datetime | None = None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> VerifyReport:
@@ -101,6 +119,7 @@ def verify(
         level: fast reads what a start needs, deep everything.
         sink: output directory of a file sink, to compare its log; "" for none.
         more: further checks of the logs, such as against Kafka.
+        query: its name, for the report.
         now: UTC; the clock's by default.
         sleep: waits between two looks.
 
@@ -128,6 +147,7 @@ def verify(
         unread_files=look.unread,
         looks=looks,
         filesystem_calls=files.calls,
+        query=query,
     )
 
 
