@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from streamctl.checkpoint.formats import filelog, log
-from streamctl.checkpoint.formats.model import KafkaOffsets, OffsetsEntry, SourcePosition
+from streamctl.checkpoint.formats.model import KafkaOffsets, SourcePosition
 from streamctl.checkpoint.location import generations
 from streamctl.checkpoint.location.generations import Generation
 from streamctl.checkpoint.location.store import Store
@@ -100,11 +100,7 @@ def _positions(checkpoint: Checkpoint) -> tuple[KafkaOffsets, KafkaOffsets]:
 
 
 def _kafka(sources: Iterable[SourcePosition]) -> KafkaOffsets:
-    found: KafkaOffsets = {}
-    for source in sources:
-        for topic, partitions in (source.kafka or {}).items():
-            found.setdefault(topic, {}).update(partitions)
-    return found
+    return log.lowest(source.kafka for source in sources)
 
 
 def newest_within(
@@ -113,7 +109,7 @@ def newest_within(
     """The newest committed batch that ends at or before every bound, and its end."""
     ids = checkpoint.log_ids()
     for batch_id in sorted(set(ids.committed) & set(ids.planned), reverse=True):
-        ends = kafka_ends(checkpoint.offsets(batch_id))
+        ends = log.kafka_ends(checkpoint.offsets(batch_id))
         if all(_is_within(ends, bound) for bound in bounds):
             return batch_id, ends
     return None, {}
@@ -127,11 +123,6 @@ def _is_within(ends: KafkaOffsets, bound: Mapping[str, Mapping[int, int]]) -> bo
         if topic in bound
         for partition, end in partitions.items()
     )
-
-
-def kafka_ends(entry: OffsetsEntry) -> KafkaOffsets:
-    """All Kafka sources of an entry together."""
-    return _kafka(log.source_position(source) for source in entry.sources)
 
 
 def _files(output: str, batch_id: int | None) -> tuple[tuple[str, ...] | None, bool]:

@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from streamctl.audit.cut import Cut, kafka_ends
+from streamctl.audit.cut import Cut
 from streamctl.audit.figures import Place
 from streamctl.audit.model import LedgerAudit
 from streamctl.audit.reads import Planned, Read, Reads, in_order
+from streamctl.checkpoint.formats import log
 from streamctl.produce.ledger_entries import LedgerEntry
 from streamctl.reports import Verdict
 from streamctl.rundir.directory import RunDirectory
@@ -37,7 +38,7 @@ def read_batches(cut: Cut, run: RunDirectory, generation: str) -> list[Read]:
     for batch_id in cut.checkpoint.log_ids().planned:
         if batch_id <= cut.batch_id:
             entry = cut.checkpoint.offsets(batch_id)
-            planned[batch_id] = Planned(ends=kafka_ends(entry), watermark_ms=entry.watermark_ms)
+            planned[batch_id] = Planned(ends=log.kafka_ends(entry), watermark_ms=entry.watermark_ms)
     return in_order(planned, starts=cut.starts)
 
 

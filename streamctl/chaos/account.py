@@ -17,9 +17,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from streamctl.audit.cut import kafka_ends
 from streamctl.audit.reads import Planned, Reads, in_order
 from streamctl.chaos.evidence import Counted, Must, Rejected
+from streamctl.checkpoint.formats import log
 from streamctl.checkpoint.tree.reader import Checkpoint
 from streamctl.errors import StreamctlError, TopicNotFound, Unsupported
 from streamctl.kafka.client import Broker
@@ -99,7 +99,7 @@ def planned_batches(checkpoint: Checkpoint, *, after: int) -> dict[int, Planned]
     for batch_id in checkpoint.log_ids().committed:
         if batch_id > after:
             entry = checkpoint.offsets(batch_id)
-            batches[batch_id] = Planned(ends=kafka_ends(entry), watermark_ms=entry.watermark_ms)
+            batches[batch_id] = Planned(ends=log.kafka_ends(entry), watermark_ms=entry.watermark_ms)
     return batches
 
 

@@ -81,14 +81,14 @@ def _read(checkpoint: Checkpoint, batches: int) -> Positions:
                 batch_id=batch,
                 planned_at=at,
                 committed_at=at if modified is None else datetime.fromtimestamp(modified, UTC),
-                ends=kafka_offsets(entry),
+                ends=log.kafka_ends(entry),
             )
         )
     newest = checkpoint.offsets(planned[-1]) if planned else None
     in_flight = bool(planned) and planned[-1] not in commits
     return Positions(
         steps=tuple(steps),
-        planned=kafka_offsets(newest) if newest and in_flight else None,
+        planned=log.kafka_ends(newest) if newest and in_flight else None,
         planned_batch_id=planned[-1] if planned else None,
         planned_at=_moment(newest) if newest else None,
     )
@@ -99,17 +99,6 @@ def _entries(checkpoint: Checkpoint, folder: str) -> list:  # type: ignore[type-
         return list(checkpoint.files.entries(folder))
     except FileNotFoundError:
         return []
-
-
-def kafka_offsets(entry: OffsetsEntry) -> KafkaOffsets:
-    """All Kafka sources of an entry together; two sources of one topic count as the slower one."""
-    found: KafkaOffsets = {}
-    for source in entry.sources:
-        for topic, partitions in (log.source_position(source).kafka or {}).items():
-            known = found.setdefault(topic, {})
-            for partition, offset in partitions.items():
-                known[partition] = min(offset, known.get(partition, offset))
-    return found
 
 
 def _moment(entry: OffsetsEntry) -> datetime:

@@ -134,7 +134,7 @@ def _history(store: Store, generation: Generation, query: str, seen: Seen) -> _H
     for batch_id in (one for one in done if one > last):
         entry = checkpoint.offsets(batch_id)
         if before or batch_id == 0:
-            starts = _kafka(before) if before else _initial(checkpoint, generation)
+            starts = log.kafka_ends(before) if before else _initial(checkpoint, generation)
             batches.append(_batch(batch_id, before, entry, starts))
         before = entry
     return _History(
@@ -148,7 +148,7 @@ def _batch(
     return Batch(
         batch_id=batch_id,
         starts=starts,
-        ends=_kafka(entry),
+        ends=log.kafka_ends(entry),
         rows=None,
         planned_at=_moment(entry),
         previous_at=_moment(before) if before else None,
@@ -235,14 +235,6 @@ def _initial(checkpoint: Checkpoint, generation: Generation) -> KafkaOffsets:
         return log.parse_kafka_initial(checkpoint.files.read(name), name=name)
     except FileNotFoundError:
         return log.parse_kafka_offsets(generation.starting_offsets) or {}
-
-
-def _kafka(entry: OffsetsEntry) -> KafkaOffsets:
-    found: KafkaOffsets = {}
-    for source in entry.sources:
-        for topic, partitions in (log.source_position(source).kafka or {}).items():
-            found.setdefault(topic, {}).update(partitions)
-    return found
 
 
 def _moment(entry: OffsetsEntry) -> datetime:

@@ -88,9 +88,7 @@ def not_begun(files: Files, *, query: str) -> Carried:
 
 
 def _carried(query: str, batch_id: int | None, sources: Mapping[str, KafkaOffsets]) -> Carried:
-    positions: KafkaOffsets = {}
-    for offsets in sources.values():
-        lower(positions, offsets)
+    positions = log.lowest(sources.values())
     seeds = {
         f"{layout.SOURCES}/{source_id}/0": log.format_kafka_initial(offsets).decode()
         for source_id, offsets in sources.items()
@@ -125,11 +123,3 @@ def _kafka(entry: OffsetsEntry, query: str) -> Iterable[tuple[str, KafkaOffsets]
                 hint="`--from` says where to begin.",
             )
         yield source.source_id, offsets
-
-
-def lower(into: KafkaOffsets, offsets: KafkaOffsets) -> None:
-    """Take each partition's lower offset."""
-    for topic, partitions in offsets.items():
-        known = into.setdefault(topic, {})
-        for partition, offset in partitions.items():
-            known[partition] = min(offset, known.get(partition, offset))

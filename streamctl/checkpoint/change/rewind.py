@@ -185,20 +185,9 @@ def _schemas(checkpoint: Checkpoint, batch_id: int) -> frozenset[str]:
     return frozenset(found)
 
 
-def positions(entry: OffsetsEntry) -> KafkaOffsets:
-    """Where each Kafka partition of a batch ends; a partition of several sources at its lowest."""
-    found: KafkaOffsets = {}
-    for source in entry.sources:
-        for topic, partitions in (log.source_position(source).kafka or {}).items():
-            known = found.setdefault(topic, {})
-            for partition, offset in partitions.items():
-                known[partition] = min(offset, known.get(partition, offset))
-    return found
-
-
 def _ranges(kept: OffsetsEntry, newest: OffsetsEntry) -> list[Range]:
     """What is read again: from the end of the kept batch to the end of the newest planned."""
-    start, end = positions(kept), positions(newest)
+    start, end = log.kafka_ends(kept), log.kafka_ends(newest)
     return [
         Range(
             topic=topic,
@@ -295,7 +284,7 @@ def batch_for_offsets(checkpoint: Checkpoint, wanted: KafkaOffsets) -> int:
     """
 
     def low_enough(entry: OffsetsEntry) -> bool:
-        ends = positions(entry)
+        ends = log.kafka_ends(entry)
         return all(
             ends.get(topic, {}).get(partition, 0) <= offset
             for topic, partitions in wanted.items()

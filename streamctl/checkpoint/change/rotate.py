@@ -9,9 +9,10 @@ from typing import Any
 
 from streamctl.checkpoint.change import guards
 from streamctl.checkpoint.change.area import Area
-from streamctl.checkpoint.change.carry import Carried, carried, carry, lower
+from streamctl.checkpoint.change.carry import Carried, carried, carry
 from streamctl.checkpoint.change.guards import Kafka, Range
 from streamctl.checkpoint.change.plan import Kind, Plan, Step, make_plan
+from streamctl.checkpoint.formats import log
 from streamctl.checkpoint.formats.model import KafkaOffsets
 from streamctl.checkpoint.location import generations
 from streamctl.checkpoint.location.generations import Generation
@@ -97,9 +98,7 @@ def plan_rotate(
     """
     old = _current(area)
     moves = carry(area, old, sinks) if starting is None else []
-    positions: KafkaOffsets = {} if starting is None else starting
-    for item in moves:
-        lower(positions, item.positions)
+    positions = log.lowest(item.positions for item in moves) if starting is None else starting
     if not positions:
         raise CheckpointNotFound("there is no position to carry", hint="Give --from.")
     new = Generation(

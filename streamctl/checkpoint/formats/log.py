@@ -6,7 +6,8 @@ but commits 3. A version that is not known is `Unsupported`, never guessed at.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from streamctl.checkpoint.formats import decode
@@ -206,6 +207,35 @@ def source_position(source: SourceOffset, *, name: str = "offsets") -> SourcePos
         return SourcePosition(source_id=source.source_id, kafka=kafka)
     opaque = decode.json_value(source.text, name=name)
     return SourcePosition(source_id=source.source_id, kafka=None, opaque=opaque)
+
+
+def kafka_ends(entry: OffsetsEntry) -> KafkaOffsets:
+    """Where each Kafka partition of a batch ends.
+
+    Raises:
+        Malformed: a source's offset is not JSON.
+    """
+    return lowest(source_position(source).kafka for source in entry.sources)
+
+
+def readable_kafka_ends(entry: OffsetsEntry | None) -> KafkaOffsets:
+    """The same, without sources that cannot be read; nothing without an entry."""
+    found: list[KafkaOffsets | None] = []
+    for source in entry.sources if entry else ():
+        with suppress(Malformed):
+            found.append(source_position(source).kafka)
+    return lowest(found)
+
+
+def lowest(positions: Iterable[KafkaOffsets | None]) -> KafkaOffsets:
+    """All positions together; a partition that several have is where the slowest is."""
+    found: KafkaOffsets = {}
+    for position in positions:
+        for topic, partitions in (position or {}).items():
+            known = found.setdefault(topic, {})
+            for partition, offset in partitions.items():
+                known[partition] = min(offset, known.get(partition, offset))
+    return found
 
 
 def _placed(place: int, line: str) -> SourceOffset:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from streamctl.checkpoint.formats import log
-from streamctl.checkpoint.formats.model import KafkaOffsets, OffsetsEntry
+from streamctl.checkpoint.formats.model import OffsetsEntry
 from streamctl.checkpoint.tree import layout
 from streamctl.checkpoint.tree.files import Entry
 from streamctl.checkpoint.tree.reader import Checkpoint, again
@@ -131,7 +131,7 @@ def _advanced(
 ) -> tuple[Advance, ...] | None:
     if entry is None or (before is None and batch > 0):
         return None
-    start, end = _kafka(before), _kafka(entry)
+    start, end = log.readable_kafka_ends(before), log.readable_kafka_ends(entry)
     return tuple(
         Advance(
             topic=topic,
@@ -144,18 +144,6 @@ def _advanced(
         )
         for topic, partitions in sorted(end.items())
     )
-
-
-def _kafka(entry: OffsetsEntry | None) -> KafkaOffsets:
-    found: KafkaOffsets = {}
-    for source in entry.sources if entry else ():
-        try:
-            position = log.source_position(source)
-        except Malformed:
-            continue
-        for topic, partitions in (position.kafka or {}).items():
-            found.setdefault(topic, {}).update(partitions)
-    return found
 
 
 def _time(entry: Entry | None) -> datetime | None:

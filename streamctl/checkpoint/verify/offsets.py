@@ -7,11 +7,10 @@ after the end, is data loss, which stops the query unless `failOnDataLoss` is fa
 from collections.abc import Callable, Iterator
 
 from streamctl.checkpoint.formats import log
-from streamctl.checkpoint.formats.model import KafkaOffsets, OffsetsEntry
 from streamctl.checkpoint.tree import layout
 from streamctl.checkpoint.verify.findings import Finding, finding
 from streamctl.checkpoint.verify.logs import Logs
-from streamctl.errors import BrokerUnreachable, Malformed, TopicNotFound
+from streamctl.errors import BrokerUnreachable, TopicNotFound
 
 Watermarks = Callable[[str], dict[int, tuple[int, int]]]
 """A topic's log start and log end offset by partition."""
@@ -29,7 +28,7 @@ def check_kafka(logs: Logs, watermarks: Watermarks) -> list[Finding]:
     begins = logs.previous if logs.start.runs_again else logs.last
     path = f"{layout.OFFSETS}/{logs.start.batch_id - 1}"
     found: list[Finding] = []
-    for topic, position in sorted(_kafka(begins).items()):
+    for topic, position in sorted(log.readable_kafka_ends(begins).items()):
         try:
             kept = watermarks(topic)
         except TopicNotFound:
@@ -58,15 +57,3 @@ def _topic(
             yield finding("kafka-past-end", path, detail)
     for partition in sorted(set(kept) - set(position)):
         yield finding("kafka-partition-new", path, f"{topic}-{partition} is new")
-
-
-def _kafka(entry: OffsetsEntry | None) -> KafkaOffsets:
-    found: KafkaOffsets = {}
-    for source in entry.sources if entry else ():
-        try:
-            position = log.source_position(source)
-        except Malformed:
-            continue
-        for topic, partitions in (position.kafka or {}).items():
-            found.setdefault(topic, {}).update(partitions)
-    return found
