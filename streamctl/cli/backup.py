@@ -298,13 +298,10 @@ def restore(
     yes: _Yes = False,
 ) -> "GenerationRestored | Restored | Drill":
     """Put a checkpoint back: to an empty place, or as a new generation of the job."""
-    from streamctl.checkpoint.backup.generation import (
-        begin_sink,
-        require_sink,
-        restore_generation,
-    )
+    from streamctl.checkpoint.backup.generation import begin_sink, require_sink
     from streamctl.checkpoint.backup.restore import query_of
     from streamctl.checkpoint.backup.restore import restore as restore_query
+    from streamctl.supervisor.backups import restore_to_job
 
     if drill:
         return _drill(here, backup_id, repository, timeout)
@@ -319,16 +316,7 @@ def restore(
             begin_sink(found, chosen, sink)
         return made
     confirm(f"let the job go on from backup {manifest.id}, in a new generation", yes=yes)
-    return restore_generation(
-        found,
-        manifest,
-        location=settings.checkpoint.location,
-        output=settings.output.location,
-        job=settings.job.entry,
-        lease_seconds=settings.checkpoint.lease_seconds,
-        now=datetime.now(UTC),
-        on_event=here.on_event,
-    )
+    return restore_to_job(settings, found, manifest.id, on_event=here.on_event)
 
 
 def _repository(

@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 
-from streamctl.checkpoint.backup.generation import restore_generation
 from streamctl.checkpoint.change import apply as changes
 from streamctl.checkpoint.change.area import Area, area_of, held
 from streamctl.checkpoint.change.plan import require
@@ -26,7 +25,7 @@ from streamctl.observe.status import is_supervised
 from streamctl.reports import Event, OnEvent, Verdict
 from streamctl.rundir.directory import RunDirectory
 from streamctl.settings.model import Settings
-from streamctl.supervisor.backups import back_up, repository_of
+from streamctl.supervisor.backups import back_up, repository_of, restore_to_job
 
 _WHY = "migrate"
 
@@ -246,20 +245,6 @@ def _go_back(job: Job, area: Area, old: _Old, way: Way, on_event: OnEvent) -> No
             there = generations.read(area.store, generation.name)
             _hand_over(area, there, generation.job, lease_seconds=seconds)
         if _committed(area, generation.name) != old.committed:
-            _restore(job.old, old.backup, on_event)
+            # the new version has written into the state: the old one goes on from the backup
+            restore_to_job(job.old, repository_of(job.old), old.backup, on_event=on_event)
     start(job.run, job.old, project=job.project, on_event=on_event)
-
-
-def _restore(settings: Settings, backup: str, on_event: OnEvent) -> None:
-    """The new version has written into the state: the old one goes on from the backup."""
-    repository = repository_of(settings)
-    restore_generation(
-        repository,
-        repository.manifest(backup),
-        location=settings.checkpoint.location,
-        output=settings.output.location,
-        job=settings.job.entry,
-        lease_seconds=settings.checkpoint.lease_seconds,
-        now=datetime.now(UTC),
-        on_event=on_event,
-    )

@@ -4,8 +4,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from streamctl.checkpoint.backup.repository import Repository
-from streamctl.checkpoint.backup.take import default_location
 from streamctl.checkpoint.change.area import target
 from streamctl.checkpoint.change.rewind import plan_rewind
 from streamctl.checkpoint.location import generations
@@ -22,6 +20,7 @@ from streamctl.reports import Check, Event, OnEvent, Verdict
 from streamctl.rundir.directory import RunDirectory
 from streamctl.rundir.records import Failure, Observed, Status
 from streamctl.settings.model import Settings
+from streamctl.supervisor.backups import repository_of
 
 _BATCHES_TRIED = 20
 """A rewind goes no further back by itself: what is older is for a person to decide."""
@@ -158,9 +157,8 @@ def _sound_batch(checkpoint: Checkpoint, settings: Settings) -> int | None:
 
 def newest_backup(settings: Settings) -> tuple[str, str]:
     """Id and time of the newest backup that can be read; empty for none."""
-    place = settings.backup.location or default_location(settings.checkpoint.location)
     try:
-        found = [(name, held) for name, held in Repository.open(place).manifests() if held]
+        found = [(name, held) for name, held in repository_of(settings).manifests() if held]
     except (NotFound, StreamctlError):
         return "", ""
     return (found[-1][0], found[-1][1].created_at) if found else ("", "")

@@ -7,9 +7,6 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 
-from streamctl.checkpoint.backup.generation import restore_generation
-from streamctl.checkpoint.backup.repository import Repository
-from streamctl.checkpoint.backup.take import default_location
 from streamctl.checkpoint.change import apply as changes
 from streamctl.checkpoint.change.area import area_of, held, target
 from streamctl.checkpoint.change.plan import Plan, require
@@ -27,6 +24,7 @@ from streamctl.reports import Event, OnEvent, Verdict, ignore
 from streamctl.rundir.directory import RunDirectory
 from streamctl.settings.model import Settings
 from streamctl.supervisor.attempt import broker
+from streamctl.supervisor.backups import repository_of, restore_to_job
 
 _WHY = "recover"
 
@@ -159,7 +157,7 @@ def _apply(job: Job, evidence: Evidence, proposal: Proposal, *, on_event: OnEven
     """Do what comes before the start; return the commands that reverse it."""
     settings, remedy = job.settings, proposal.remedy
     if remedy is Remedy.RESTORE:
-        _restore(settings, evidence.backup, on_event=on_event)
+        restore_to_job(settings, repository_of(settings), evidence.backup, on_event=on_event)
         return ["streamctl checkpoint rotate --back"]
     if remedy is Remedy.QUARANTINE:
         return _quarantine(job, on_event=on_event)
@@ -220,18 +218,3 @@ def _quarantine(job: Job, *, on_event: OnEvent) -> list[str]:
             hint="`streamctl poison find` shows the error; the job was not started.",
         )
     return [found.undo] if found.undo else []
-
-
-def _restore(settings: Settings, backup: str, *, on_event: OnEvent) -> None:
-    place = settings.backup.location or default_location(settings.checkpoint.location)
-    repository = Repository.open(place)
-    restore_generation(
-        repository,
-        repository.manifest(backup),
-        location=settings.checkpoint.location,
-        output=settings.output.location,
-        job=settings.job.entry,
-        lease_seconds=settings.checkpoint.lease_seconds,
-        now=datetime.now(UTC),
-        on_event=on_event,
-    )

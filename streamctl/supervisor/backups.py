@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+from streamctl.checkpoint.backup.generation import GenerationRestored, restore_generation
 from streamctl.checkpoint.backup.policy import Policy
 from streamctl.checkpoint.backup.repository import Repository
 from streamctl.checkpoint.backup.schedule import Round, make_round
@@ -30,6 +31,27 @@ def repository_of(
     chosen = place or settings.backup.location
     return Repository.open(
         chosen or default_location(location or settings.checkpoint.location), create=create
+    )
+
+
+def restore_to_job(
+    settings: Settings, repository: Repository, backup_id: str, *, on_event: OnEvent
+) -> GenerationRestored:
+    """Let the job go on from a backup, in a new generation.
+
+    Raises:
+        NotFound: no such backup.
+        StreamctlError: as `restore_generation`.
+    """
+    return restore_generation(
+        repository,
+        repository.manifest(backup_id),
+        location=settings.checkpoint.location,
+        output=settings.output.location,
+        job=settings.job.entry,
+        lease_seconds=settings.checkpoint.lease_seconds,
+        now=datetime.now(UTC),
+        on_event=on_event,
     )
 
 
