@@ -41,8 +41,6 @@ def _one(
     ground: "Field", topic: str, way: str, places: tuple[str, ...], chance: random.Random
 ) -> list[str]:
     project = ground.project
-    for name in ("losses.jsonl", "seen.json"):
-        (project.run.path / name).unlink(missing_ok=True)
     fast = ("--set", "kafka.max_offsets_per_trigger=100000")
     assert project("start", *places, *fast).exit_code == 0
     until(lambda: project.json("lag", *places).data["lag_records"] == 0, seconds=300, every=1)

@@ -5,10 +5,19 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 
-from streamctl.errors import Busy, DeadlinePassed, ExitCode, Interrupted, StreamctlError
+from streamctl.checkpoint.location.store import Store
+from streamctl.errors import (
+    Busy,
+    DeadlinePassed,
+    ExitCode,
+    Interrupted,
+    Malformed,
+    StreamctlError,
+)
 from streamctl.lifecycle.checks import Subject, run_until_failure
 from streamctl.observe.status import is_supervised
 from streamctl.reports import Check, Event, OnEvent, Verdict, ignore
@@ -122,10 +131,22 @@ def prepare(
     for check in run_until_failure(subject):
         on_event(Event(message=f"{check.name}: {check.detail}"))
         done.append(check)
+    if _was_elsewhere(run, settings) and (aside := run.put_history_aside(datetime.now(UTC))):
+        on_event(Event(message=f'what was told of another checkpoint is in "{aside}" now'))
     for kind in (StopRequest, Failure, Status):
         run.remove(kind)
     replace_file(run.settings_file, settings.model_dump_json(indent=1) + "\n")
     return done
+
+
+def _was_elsewhere(run: RunDirectory, settings: Settings) -> bool:
+    """Whether the job ran on another checkpoint: its generations have the same names."""
+    try:
+        before = run.read(Status)
+    except Malformed:
+        return False  # it is about to be replaced
+    here = Store.open(settings.checkpoint.location).path
+    return before is not None and Store.open(before.checkpoint_location).path != here
 
 
 def _spawn(run: RunDirectory, *, project: Path, lock: int) -> "subprocess.Popen[bytes]":

@@ -13,6 +13,7 @@
 | `failure.json` | driver, else supervisor | why the last attempt ended |
 | `losses.jsonl` | supervisor | ranges of records that were passed over unread |
 | `seen.json` | supervisor | the batches that were examined for losses |
+| `former/` | CLI | what was told of batches of another checkpoint location |
 | `lock` | CLI, then supervisor | held (flock) as long as a supervisor lives |
 | `logs/` | both | JSON lines |
 

@@ -4,6 +4,7 @@ import fcntl
 import json
 import os
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -126,6 +127,24 @@ class RunDirectory:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+    def put_history_aside(self, now: datetime) -> Path | None:
+        """Move what was told of batches to `former/<time>`: those of another checkpoint begin anew.
+
+        Args:
+            now: UTC.
+
+        Returns:
+            The directory that it is in now; None when there was nothing.
+        """
+        progress = self.progress_file
+        files = [progress, progress.with_name(f"{progress.name}.1"), self._losses_file]
+        found = [file for file in (*files, self.path / _FILES[Seen]) if file.exists()]
+        aside = self.path / "former" / f"{now:%Y%m%dT%H%M%S.%fZ}"
+        for file in found:
+            aside.mkdir(parents=True, exist_ok=True)
+            file.rename(aside / file.name)
+        return aside if found else None
 
     @property
     def _losses_file(self) -> Path:

@@ -9,6 +9,7 @@ import pytest
 from streamctl.errors import Malformed
 from streamctl.rundir.directory import RunDirectory
 from streamctl.rundir.files import read_file, replace_file
+from streamctl.rundir.losses import Seen
 from streamctl.rundir.records import Failure, FailureClass, Launch, StopRequest
 
 NOW = datetime(2026, 1, 31, 12, 0, 0, 123000, tzinfo=UTC)
@@ -67,6 +68,21 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_beside(tmp_path, monkeyp
         replace_file(path, "new")
     assert path.read_text() == "old"
     assert [file.name for file in tmp_path.iterdir()] == ["status.json"]
+
+
+def test_what_was_told_of_another_checkpoint_is_put_aside(tmp_path):
+    run = RunDirectory(tmp_path)
+    assert run.put_history_aside(NOW) is None
+    run.progress_file.write_text('{"batch_id": 1}\n')
+    (tmp_path / "losses.jsonl").write_text("")
+    run.write(Seen(generation="0001"))
+    aside = run.put_history_aside(NOW)
+    assert sorted(file.name for file in aside.iterdir()) == [
+        "losses.jsonl",
+        "progress.jsonl",
+        "seen.json",
+    ]
+    assert (list(run.progress()), run.losses(), run.read(Seen)) == ([], [], None)
 
 
 def test_one_lock_at_a_time(tmp_path):
