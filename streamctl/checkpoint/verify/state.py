@@ -27,6 +27,7 @@ from streamctl.checkpoint.verify.findings import Finding, finding
 from streamctl.checkpoint.verify.kinds import Effect, Severity
 from streamctl.checkpoint.verify.loading import Loader
 from streamctl.checkpoint.verify.logs import Logs, attempt
+from streamctl.checkpoint.verify.releases import planned_by
 from streamctl.errors import Malformed, Unsupported
 
 _CODECS = frozenset({"lz4", "zstd", "snappy", "lzf"})
@@ -48,7 +49,6 @@ _NAMES = frozenset(
     }
 )
 """`StateStoreWriter.shortName` of every operator."""
-_SINCE_4_0 = "spark.sql.streaming.stateStore.encodingFormat"
 
 
 def look(
@@ -72,7 +72,12 @@ def look(
     if not operators:
         found += _gone(logs)
     codec = logs.last.conf.get(CODEC_CONF, "") if logs.last else ""
-    loader = Loader(logs.files, codec=codec if codec in _CODECS else "", limit_bytes=limit_bytes)
+    loader = Loader(
+        logs.files,
+        codec=codec if codec in _CODECS else "",
+        planned_by=planned_by(logs.last.conf) if logs.last else (0, 0),
+        limit_bytes=limit_bytes,
+    )
     for operator in operators:
         found += _operator(logs, operator, loader, in_place=in_place)
     found += _missing_operators(logs, operators)
@@ -183,7 +188,7 @@ def _elsewhere(logs: Logs, operator: Operator, metadata: OperatorMetadata) -> It
 
 def _writes_metadata(logs: Logs) -> bool:
     """True when Spark 4.0 or later planned the last batch: it pins settings that 3.5 has not."""
-    return logs.last is not None and _SINCE_4_0 in logs.last.conf
+    return logs.last is not None and planned_by(logs.last.conf) >= (4, 0)
 
 
 def _places(logs: Logs, operator: Operator, metadata: OperatorMetadata | None) -> Iterator[Finding]:
