@@ -14,7 +14,8 @@ ABSTAINS = {
     "offsets-last-version-9": "a newer Spark may read it",
     "commit-last-version-9": "a newer Spark may read it",
     "schema-version-9": "a newer Spark may read it",
-    "offsets-last-bit-flip": "what was there before the flip is not known",
+    "offsets-last-bit-flip": "without a watermark it hits the time of planning, and whether the "
+    "query goes by the clock is not known",
     "offsets-last-partition-lost": "which of two entries lacks it rightly is not known",
     "offsets-last-conf-gone": "it depends on which settings the plan uses",
 }
@@ -29,7 +30,7 @@ WORSE_ELSEWHERE = {
 
 NOT_TOLD = {
     ("state-deleted", "rocksdb-transformwithstate"): "without a watermark and without its state it "
-    "looks like a query that never had any",
+    "looks like a query that never had any; only a seal knows",
 }
 
 

@@ -22,7 +22,7 @@ from streamctl.checkpoint.formats.rows import (
 from streamctl.checkpoint.formats.snapshot import SharedFile
 from streamctl.checkpoint.formats.table import check_table
 from streamctl.checkpoint.tree import layout
-from streamctl.checkpoint.tree.files import Entry, Files
+from streamctl.checkpoint.tree.files import READ_LIMIT_BYTES, Entry, Files
 from streamctl.checkpoint.tree.keys import read_base
 from streamctl.checkpoint.tree.state import (
     DIRECTORY,
@@ -33,6 +33,8 @@ from streamctl.checkpoint.tree.state import (
     chain,
     chain_by_lineage,
 )
+from streamctl.checkpoint.verify import changed
+from streamctl.checkpoint.verify.files import mismatch
 from streamctl.checkpoint.verify.findings import Finding, finding
 from streamctl.checkpoint.verify.kinds import Effect, Severity
 from streamctl.errors import Malformed, StreamctlError, Unsupported
@@ -96,7 +98,7 @@ class Loader:
         self._limit_bytes = limit_bytes
         self._shared: dict[str, dict[str, Entry]] = {}
         self._cut: list[tuple[str, str]] = []
-        self._changed: list[str] = []
+        self._changed: list[tuple[str, changed.Change]] = []
         self._whole_tables: set[str] = set()
 
     def check(self, store: Store, version: int, unique_id: str | None) -> Iterator[Finding]:
@@ -245,28 +247,33 @@ class Loader:
         if file.kind == "zip":
             self._snapshot(store, file)
             return counter
-        self._compare(store, file)
         with self._files.open(path) as stream:
             for _ in _READERS[file.kind](stream, name=path, into=counter):
                 pass
+        self._compare(store, file, counter.codec)
         if self._codec and counter.codec != self._codec:
             raise Malformed(f'"{path}" is {counter.codec}, and {self._codec} is pinned')
         if not counter.end_seen:
             self._cut.append((file.name, counter.codec))
         return counter
 
-    def _compare(self, store: Store, file: StateFile) -> None:
+    def _compare(self, store: Store, file: StateFile, codec: str) -> None:
         """Spark does not look at Hadoop's sum of these; a changed file loads all the same."""
         beside = layout.hadoop_sidecar(file.name)
         if beside not in store.names:
             return
+        path = layout.join(store.path, file.name)
         sums = self._files.read(layout.join(store.path, beside))
         with (
             suppress(Malformed),  # a damaged sum says nothing of the file
-            self._files.open(layout.join(store.path, file.name)) as stream,
+            self._files.open(path) as stream,
         ):
             if not sidecar.hadoop_matches(sums, stream, name=beside):
-                self._changed.append(file.name)
+                change = changed.Change()
+                if file.size_bytes <= READ_LIMIT_BYTES:
+                    now = self._files.read(path)
+                    change = changed.judge(sums, now, changed.state_file(codec))
+                self._changed.append((file.name, change))
 
     def _snapshot(self, store: Store, file: StateFile) -> None:
         found = read_base(self._files, store, file)
@@ -344,9 +351,9 @@ class Loader:
         for name, codec in self._cut:
             detail = f'"{name}" lacks the end mark of its {codec} stream'
             yield finding("state-file-end-lost", layout.join(store.path, name), detail)
-        for name in self._changed:
-            path = layout.join(store.path, name)
-            yield finding("checksum-mismatch", path, f'"{name}" does not match its checksum')
+        for name, change in self._changed:
+            detail = f'"{name}" does not match its checksum{change.detail and ": "}{change.detail}'
+            yield mismatch(layout.join(store.path, name), detail, change)
 
 
 def _chain(

@@ -22,6 +22,7 @@ from streamctl.checkpoint.tree.state import (
     scan,
     unique_id_of,
 )
+from streamctl.checkpoint.verify import changed
 from streamctl.checkpoint.verify.files import check_sum_if_any
 from streamctl.checkpoint.verify.findings import Finding, finding
 from streamctl.checkpoint.verify.kinds import Effect, Severity
@@ -140,7 +141,7 @@ def _metadata(logs: Logs, operator: Operator, found: list[Finding]) -> OperatorM
 
     metadata = attempt(found, "operator-metadata-damaged", f"{path}/metadata", read)
     if metadata is not None and metadata.version == 1:
-        found += check_sum_if_any(logs.files, f"{path}/metadata")
+        found += check_sum_if_any(logs.files, f"{path}/metadata", changed.operator)
     if metadata is None and not found:
         detail = f"operator {operator.operator_id} has no metadata file"
         if _needs_metadata(logs, operator):
@@ -269,7 +270,7 @@ def _schema(logs: Logs, found: list[Finding], path: str, *, effect: Effect) -> N
         attempt(
             found, "schema-damaged", path, lambda: parse_schema(logs.files.read(path), name=path)
         )
-        found += check_sum_if_any(logs.files, path)
+        found += check_sum_if_any(logs.files, path, changed.schema)
     except FileNotFoundError:
         folder, _, name = path.rpartition("/")
         if logs.files.exists(layout.join(folder, layout.hadoop_sidecar(name))):
