@@ -20,7 +20,7 @@ from streamctl.checkpoint.formats.rows import (
     read_snapshot,
 )
 from streamctl.checkpoint.formats.snapshot import SharedFile
-from streamctl.checkpoint.formats.table import check_table
+from streamctl.checkpoint.formats.table import FilterDamaged, RowsDamaged, check_table
 from streamctl.checkpoint.tree import layout
 from streamctl.checkpoint.tree.files import READ_LIMIT_BYTES, Entry, Files
 from streamctl.checkpoint.tree.keys import read_base
@@ -99,6 +99,7 @@ class Loader:
         self._shared: dict[str, dict[str, Entry]] = {}
         self._cut: list[tuple[str, str]] = []
         self._changed: list[tuple[str, changed.Change]] = []
+        self._filters: list[tuple[str, str]] = []
         self._whole_tables: set[str] = set()
 
     def check(self, store: Store, version: int, unique_id: str | None) -> Iterator[Finding]:
@@ -116,6 +117,7 @@ class Loader:
             return
         self._cut.clear()
         self._changed.clear()
+        self._filters.clear()
         lineage: tuple[LineageItem, ...] = ()
         try:
             lineage = self._first_lineage(store, version, unique_id)
@@ -309,8 +311,11 @@ class Loader:
         """Where no sum lies beside it, the table's own: RocksDB stops at a block that differs."""
         if path in self._whole_tables:
             return
-        with self._files.open(path) as stream:
-            check_table(stream, size_bytes=size_bytes, name=path)
+        try:
+            with self._files.open(path) as stream:
+                check_table(stream, size_bytes=size_bytes, name=path)
+        except FilterDamaged as error:
+            self._filters.append((path, error.message))
         self._whole_tables.add(path)
 
     def _checksum(self, store: Store, name: str, *, rocksdb_v1: bool) -> None:
@@ -354,6 +359,8 @@ class Loader:
         for name, change in self._changed:
             detail = f'"{name}" does not match its checksum{change.detail and ": "}{change.detail}'
             yield mismatch(layout.join(store.path, name), detail, change)
+        for path, detail in self._filters:
+            yield finding("table-filter-damaged", path, detail)
 
 
 def _chain(
@@ -366,6 +373,8 @@ def _chain(
 
 def _stops(name: str, error: StreamctlError, *, is_base: bool = False) -> Trouble:
     supported = not isinstance(error, Unsupported)
+    if isinstance(error, RowsDamaged):  # found when the snapshot is loaded already
+        is_base = False
     return Trouble(name=name, detail=error.message, supported=supported, is_base=is_base)
 
 

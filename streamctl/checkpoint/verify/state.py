@@ -169,6 +169,14 @@ def _identity(operator: Operator, metadata: OperatorMetadata) -> Iterator[Findin
     if metadata.operator_id != operator.operator_id:
         detail = f"it is of operator {metadata.operator_id}"
         yield finding("operator-metadata-damaged", path, detail)
+    if not metadata.stores:
+        yield finding(
+            "operator-metadata-damaged",
+            path,
+            "it names no stores, which a start does not need",
+            effect=Effect.STARTS,
+            severity=Severity.WARNING,
+        )
     if metadata.name not in _NAMES:
         yield finding("operator-unknown", path, f'it is named "{metadata.name[:60]}"')
 

@@ -63,3 +63,27 @@ def test_where_the_changelogs_do_not_lead_back_an_older_snapshot_is_not_found(lo
 def test_an_older_snapshot_is_not_taken_where_too_many_changes_follow(look, monkeypatch):
     monkeypatch.setattr(loading, "MOST_REPLAYED", 3)
     assert look("4.2.0", "rocksdb2-transformwithstate")[1] is Effect.FAILS
+
+
+@pytest.mark.parametrize(
+    ("name", "place", "expected"),
+    [
+        ("rocksdb-changelog", 0, ("state-file-damaged", Effect.FAILS)),
+        ("rocksdb2-transformwithstate", 0, ("state-file-damaged", Effect.FAILS)),
+        ("rocksdb-changelog", -60, ("snapshot-damaged", Effect.STARTS)),
+        ("rocksdb2-transformwithstate", -60, ("snapshot-damaged", Effect.STARTS)),
+    ],
+)
+def test_damaged_rows_are_found_when_the_snapshot_is_loaded_already(
+    tmp_path, name, place, expected
+):
+    """Only what RocksDB reads on opening a table makes Spark take an older snapshot."""
+    shutil.copytree(golden("4.2.0", name), tmp_path / "cp")
+    newest = max((tmp_path / "cp/state/0/0/SSTs").glob("*.sst"))
+    data = bytearray(newest.read_bytes())
+    data[place] ^= 4
+    newest.write_bytes(data)
+    newest.with_name(f".{newest.name}.crc").unlink(missing_ok=True)
+    report = verify(Checkpoint.open(str(tmp_path / "cp")), sleep=lambda _: None)
+    found = [f for f in report.findings if "/0/0/" in f.path]
+    assert [(f.code, f.effect) for f in found] == [expected]
