@@ -89,6 +89,8 @@ def parse_operator_metadata(data: bytes, *, name: str) -> OperatorMetadata:
     version = decode.version(first, newest=METADATA_NEWEST, name=name)
     fields = decode.json_object(rest, name=name)
     info, stores = fields.get("operatorInfo"), fields.get("stateStoreInfo")
+    if stores is None and version == 1:  # Scala's reader takes a lost array for an empty one
+        stores = []
     if not isinstance(info, dict) or not isinstance(stores, list):
         raise Malformed(f'"{name}" names no operator or no stores')
     properties = fields.get("operatorPropertiesJson")

@@ -22,6 +22,14 @@ _MASK = 0xFFFFFFFF
 _PLAIN, _SNAPPY, _LZ4, _LZ4HC, _ZSTD = 0, 1, 4, 5, 7
 
 
+class RowsDamaged(Malformed):
+    """A block of rows: RocksDB opens the table, and stops when it reads the block."""
+
+
+class FilterDamaged(Malformed):
+    """The filter alone: RocksDB looks into every block instead (`FullFilterBlockReader`)."""
+
+
 class Handle(NamedTuple):
     """Where a block lies; its trailer follows."""
 
@@ -41,19 +49,28 @@ def check_table(stream: BinaryIO, *, size_bytes: int, name: str) -> int:
         The number of blocks.
 
     Raises:
-        Malformed: no table, or a block that does not match.
+        Malformed: no table, or a block that does not match and that opening it reads.
+        RowsDamaged, FilterDamaged: another block, the worst of them.
         Unsupported: a version, checksum or compression that this release does not know.
     """
     table = _Table(stream, size_bytes=size_bytes, name=name)
     metaindex, index, version = table.footer()
-    checked = 2
-    for handle in _entries(table.block(metaindex), delta=False, name=name):
-        table.check(handle)
-        checked += 1
-    for handle in _entries(table.block(index), delta=version >= _DELTA_SINCE, name=name):
-        table.check(handle)
-        checked += 1
-    return checked
+    more = list(_entries(table.block(metaindex), delta=False, name=name))
+    rows = list(_entries(table.block(index), delta=version >= _DELTA_SINCE, name=name))
+    filters = [handle for key, handle in more if b"filter." in key]
+    for key, handle in more:
+        if b"filter." not in key:
+            table.check(handle)
+    for damaged, handles in (
+        (RowsDamaged, [handle for _, handle in rows]),
+        (FilterDamaged, filters),
+    ):
+        for handle in handles:
+            try:
+                table.check(handle)
+            except Malformed as error:
+                raise damaged(error.message) from error
+    return 2 + len(more) + len(rows)
 
 
 class _Table:
@@ -127,8 +144,8 @@ class _Table:
         return data
 
 
-def _entries(block: bytes, *, delta: bool, name: str) -> Iterator[Handle]:
-    """The handles in an index, in order. Keys are passed over.
+def _entries(block: bytes, *, delta: bool, name: str) -> Iterator[tuple[bytes, Handle]]:
+    """The handles in an index, in order, each with what its key adds to the one before.
 
     With `delta`, a value whose key shares a prefix is the difference in size to the block before,
     which it follows.
@@ -143,6 +160,7 @@ def _entries(block: bytes, *, delta: bool, name: str) -> Iterator[Handle]:
         own, at = _varint(block, at, name=name)
         if not delta:
             _, at = _varint(block, at, name=name)
+        key = block[at : at + own]
         at += own
         if delta and shared:
             code, at = _varint(block, at, name=name)
@@ -151,7 +169,7 @@ def _entries(block: bytes, *, delta: bool, name: str) -> Iterator[Handle]:
             handle = Handle(offset, handle.size_bytes + change)
         else:
             handle, at = _handle(block, at, name=name)
-        yield handle
+        yield key, handle
 
 
 def _handle(data: bytes, at: int, *, name: str) -> tuple[Handle, int]:

@@ -127,11 +127,13 @@ class Broken:
     Attributes:
         missing: the name of the file that Spark would look for and not find.
         reason: one line.
+        lacks_base: no file is known to begin with, rather than a change missing after one.
     """
 
     version: int
     missing: str
     reason: str
+    lacks_base: bool = False
 
 
 def scan(files: Files, *, details: bool = True) -> tuple[Operator, ...]:
@@ -260,18 +262,28 @@ def chain_by_lineage(
     bases = [v for v, uid in line.items() if v <= version and (v, uid, True) in by_id]
     base_version = max(bases, default=0)
     base = by_id.get((base_version, line.get(base_version), True))
+    wanted = range(base_version + 1, version + 1)
+    if not line.keys() >= set(wanted):
+        return _without_base(store, version, line)
     changes = []
-    for number in range(base_version + 1, version + 1):
-        file = by_id.get((number, line.get(number), False))
+    for number in wanted:
+        file = by_id.get((number, line[number], False))
         if file is None:
-            uid = line.get(number, "<unknown>")
-            return Broken(
-                version=version,
-                missing=f"{number}_{uid}.changelog",
-                reason=f"version {version} needs {number}_{uid}, which is missing",
-            )
+            name = f"{number}_{line[number]}.changelog"
+            reason = f"version {version} needs {name}, which is missing"
+            return Broken(version=version, missing=name, reason=reason)
         changes.append(file)
     return Chain(version=version, base=base, changes=tuple(changes))
+
+
+def _without_base(store: Store, version: int, line: Mapping[int, str]) -> Broken:
+    """The lineage begins with the snapshot that the version is built on; without one, itself."""
+    begins = min(line)
+    changelogs = any(file.kind == "changelog" for file in store.files)
+    kind = "changelog" if begins == version and changelogs else "zip"
+    name = f"{begins}_{line[begins]}.{kind}"
+    reason = f"version {version} is built on {name}, which is missing"
+    return Broken(version=version, missing=name, reason=reason, lacks_base=True)
 
 
 def unique_id_of(commit: CommitEntry, store: Store) -> str | None:

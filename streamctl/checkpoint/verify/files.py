@@ -10,8 +10,9 @@ from contextlib import suppress
 from streamctl.checkpoint.formats import filelog, log, sidecar
 from streamctl.checkpoint.tree import layout
 from streamctl.checkpoint.tree.files import Entry, Files
+from streamctl.checkpoint.verify import changed
 from streamctl.checkpoint.verify.findings import Finding, finding
-from streamctl.checkpoint.verify.kinds import Effect
+from streamctl.checkpoint.verify.kinds import Effect, Severity
 from streamctl.checkpoint.verify.logs import Logs, attempt, listing
 from streamctl.errors import Malformed
 
@@ -23,8 +24,8 @@ def look(logs: Logs) -> Iterator[Finding]:
         FileNotFoundError: a file vanished since the listing.
     """
     yield from beside("", logs.root.values(), known=layout.ROOT_NAMES)
-    yield from _log_folder(logs, layout.OFFSETS, logs.offsets, next_id=_next_offsets(logs))
-    yield from _log_folder(logs, layout.COMMITS, logs.commits, next_id=_next_commit(logs))
+    yield from _log_folder(layout.OFFSETS, logs.offsets, next_id=_next_offsets(logs))
+    yield from _log_folder(layout.COMMITS, logs.commits, next_id=_next_commit(logs))
     yield from _sums(logs)
 
 
@@ -36,10 +37,8 @@ def _next_commit(logs: Logs) -> int:
     return logs.start.batch_id if logs.start else 0
 
 
-def _log_folder(
-    logs: Logs, folder: str, names: dict[str, Entry], *, next_id: int
-) -> Iterator[Finding]:
-    entries = {str(n) for n in (logs.planned if folder == layout.OFFSETS else logs.committed)}
+def _log_folder(folder: str, names: dict[str, Entry], *, next_id: int) -> Iterator[Finding]:
+    entries = {name for name in names if layout.batch_id(name) is not None}
     for item in beside(folder, names.values(), known=entries):
         owner = layout.sidecar_of(item.path.rpartition("/")[2]) or ""
         number = layout.batch_id(owner)
@@ -70,18 +69,30 @@ def beside(folder: str, entries: Iterable[Entry], *, known: Iterable[str]) -> It
 
 def _sums(logs: Logs) -> Iterator[Finding]:
     """Hadoop's sums of the entries that the next start reads."""
-    needed = [("", layout.METADATA, logs.root)]
+    needed: list[tuple[str, str, dict[str, Entry], changed.Compare]] = [
+        ("", layout.METADATA, logs.root, changed.metadata)
+    ]
     if logs.start is not None:
-        wanted = (logs.start.planned, logs.start.planned - 1)
-        needed += [(layout.OFFSETS, str(n), logs.offsets) for n in wanted]
+        newest = changed.newest_offsets(has_state=logs.has_state)
+        needed += [
+            (layout.OFFSETS, str(logs.start.planned), logs.offsets, newest),
+            (layout.OFFSETS, str(logs.start.planned - 1), logs.offsets, changed.older_offsets),
+        ]
     if logs.committed:
-        needed.append((layout.COMMITS, str(logs.committed[-1]), logs.commits))
-    for folder, name, names in needed:
+        needed.append((layout.COMMITS, str(logs.committed[-1]), logs.commits, changed.commit))
+    for folder, name, names, compare in needed:
         if name in names and layout.hadoop_sidecar(name) in names and not names[name].is_directory:
-            yield from check_sum(logs.files, folder, name)
+            yield from check_sum(logs.files, folder, name, compare=compare)
 
 
-def check_sum(files: Files, folder: str, name: str, *, needed: bool = True) -> Iterator[Finding]:
+def check_sum(
+    files: Files,
+    folder: str,
+    name: str,
+    *,
+    needed: bool = True,
+    compare: changed.Compare | None = None,
+) -> Iterator[Finding]:
     """Compare a file with Hadoop's sidecar.
 
     Args:
@@ -89,6 +100,7 @@ def check_sum(files: Files, folder: str, name: str, *, needed: bool = True) -> I
         folder: where, relative to the checkpoint.
         name: of the file.
         needed: the next start reads it.
+        compare: of its kind, to tell whether a start sees the change; None: not known.
 
     Raises:
         FileNotFoundError: one of them vanished.
@@ -99,19 +111,31 @@ def check_sum(files: Files, folder: str, name: str, *, needed: bool = True) -> I
         sums = files.read(other)
         with files.open(path) as stream:
             same = sidecar.hadoop_matches(sums, stream, name=other)
-        if not same:
-            effect = Effect.UNKNOWN if needed else Effect.STARTS
-            detail = f'"{path}" does not match "{other}"'
-            yield finding("checksum-mismatch", path, detail, effect=effect)
     except Malformed as error:
         yield finding("sidecar-damaged", other, error.message)
+        return
+    if not same:
+        change = changed.Change() if needed else changed.HARMLESS
+        if needed and compare is not None:
+            change = changed.judge(sums, files.read(path), compare)
+        detail = f'"{path}" does not match "{other}"{change.detail and ": "}{change.detail}'
+        yield mismatch(path, detail, change)
 
 
-def check_sum_if_any(files: Files, path: str) -> Iterator[Finding]:
+def mismatch(path: str, detail: str, change: changed.Change) -> Finding:
+    """The finding of a file that its checksum contradicts; a warning where it harms no start."""
+    harmless = change.effect is Effect.STARTS
+    severity = Severity.WARNING if harmless else Severity.ERROR
+    return finding("checksum-mismatch", path, detail, effect=change.effect, severity=severity)
+
+
+def check_sum_if_any(
+    files: Files, path: str, compare: changed.Compare | None = None
+) -> Iterator[Finding]:
     """The same for a file whose directory was not listed: most have a sidecar or none has."""
     folder, _, name = path.rpartition("/")
     with suppress(FileNotFoundError):
-        yield from check_sum(files, folder, name)
+        yield from check_sum(files, folder, name, compare=compare)
 
 
 def look_at_sources(logs: Logs) -> Iterator[Finding]:

@@ -4,6 +4,7 @@ Codes are stable: they are never renamed or used for something else. `streamctl 
 prints an entry of this list. Effects were measured by starting real Spark on damaged checkpoints.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from streamctl.checkpoint.verify.kinds import Effect, Severity, kinds
@@ -82,5 +83,10 @@ _ORDER = (Effect.FAILS, Effect.WRONG, Effect.UNKNOWN, Effect.STARTS)
 
 def forecast(found: list[Finding]) -> Effect:
     """What the next start does: the worst of the effects."""
-    seen = {item.effect for item in found if item.severity is not Severity.NOTE}
+    return worst_effect(item.effect for item in found if item.severity is not Severity.NOTE)
+
+
+def worst_effect(effects: Iterable[Effect]) -> Effect:
+    """Of several things, the one that the start shows; without any it starts."""
+    seen = set(effects)
     return next((effect for effect in _ORDER if effect in seen), Effect.STARTS)

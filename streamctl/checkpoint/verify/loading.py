@@ -2,7 +2,8 @@
 
 Follows `HDFSBackedStateStoreProvider.loadMap`, `RocksDB.loadWithoutCheckpointId`,
 `RocksDB.loadWithCheckpointId`, `RocksDBFileManager.loadCheckpointFromDfs` and
-`AutoSnapshotLoader` (4.1 and later: when a snapshot fails, an older one and the changes since).
+`AutoSnapshotLoader` (when a snapshot fails, an older one and the changes since: with format 1 from
+4.1 on, with format 2 from 4.2 on). Changes themselves are never repaired.
 """
 
 from collections.abc import Iterator
@@ -19,9 +20,9 @@ from streamctl.checkpoint.formats.rows import (
     read_snapshot,
 )
 from streamctl.checkpoint.formats.snapshot import SharedFile
-from streamctl.checkpoint.formats.table import check_table
+from streamctl.checkpoint.formats.table import FilterDamaged, RowsDamaged, check_table
 from streamctl.checkpoint.tree import layout
-from streamctl.checkpoint.tree.files import Entry, Files
+from streamctl.checkpoint.tree.files import READ_LIMIT_BYTES, Entry, Files
 from streamctl.checkpoint.tree.keys import read_base
 from streamctl.checkpoint.tree.state import (
     DIRECTORY,
@@ -32,12 +33,19 @@ from streamctl.checkpoint.tree.state import (
     chain,
     chain_by_lineage,
 )
+from streamctl.checkpoint.verify import changed
+from streamctl.checkpoint.verify.files import mismatch
 from streamctl.checkpoint.verify.findings import Finding, finding
-from streamctl.checkpoint.verify.kinds import Effect
-from streamctl.errors import Malformed, Unsupported
+from streamctl.checkpoint.verify.kinds import Effect, Severity
+from streamctl.errors import Malformed, StreamctlError, Unsupported
 
 _TABLE_LIMIT_BYTES = 1 << 20
 """Without a sum beside it storage is remote more often than not, and tables are many."""
+
+MOST_REPLAYED = 500
+"""Changes after an older snapshot: `spark.sql.streaming.stateStore.autoSnapshotRepair.
+maxChangeFileReplay`, by default. It is pinned nowhere."""
+_REPAIRS_BY_ID = (4, 2)
 
 _READERS = {"delta": read_delta, "snapshot": read_snapshot, "changelog": read_changelog}
 
@@ -50,13 +58,15 @@ class Trouble:
         name: in the store's directory.
         detail: one line.
         supported: false when only this release does not know the format.
-        fatal: Spark does not try older files instead.
+        missing: it is not there.
+        is_base: it is a snapshot; Spark may begin with an older one instead.
     """
 
     name: str
     detail: str
     supported: bool = True
-    fatal: bool = False
+    missing: bool = False
+    is_base: bool = False
 
 
 class Loader:
@@ -65,6 +75,7 @@ class Loader:
     Args:
         files: the checkpoint's door.
         codec: compression that the offset log pins; "" when it does not say.
+        planned_by: the Spark that planned the last batch, as `releases.planned_by` tells it.
         limit_bytes: files larger than this are not read, only their names and lengths are
             looked at; None reads all.
 
@@ -72,14 +83,23 @@ class Loader:
         unread: how many files were too large.
     """
 
-    def __init__(self, files: Files, *, codec: str = "", limit_bytes: int | None = None) -> None:
+    def __init__(
+        self,
+        files: Files,
+        *,
+        codec: str = "",
+        planned_by: tuple[int, int] = (0, 0),
+        limit_bytes: int | None = None,
+    ) -> None:
         self.unread = 0
+        self._planned_by = planned_by
         self._files = files
         self._codec = codec
         self._limit_bytes = limit_bytes
         self._shared: dict[str, dict[str, Entry]] = {}
         self._cut: list[tuple[str, str]] = []
-        self._changed: list[str] = []
+        self._changed: list[tuple[str, changed.Change]] = []
+        self._filters: list[tuple[str, str]] = []
         self._whole_tables: set[str] = set()
 
     def check(self, store: Store, version: int, unique_id: str | None) -> Iterator[Finding]:
@@ -97,63 +117,94 @@ class Loader:
             return
         self._cut.clear()
         self._changed.clear()
-        whole, trouble = self._chain(store, version, unique_id), None
-        if isinstance(whole, Chain):
-            trouble = self._load(store, whole)
-            if trouble is None:
-                yield from self._oddities(store)
-                return
-        first = trouble
-        # With format 2, Spark 4.2 reads no lineage where the version has a snapshot of its own, so
-        # that it knows of no older one.
-        own = unique_id is not None and isinstance(whole, Chain) and not whole.changes
-        if (
-            isinstance(whole, Chain)
-            and trouble
-            and _is_base(whole, trouble)
-            and not own | trouble.fatal
-        ):
-            rest = replace(store, files=tuple(f for f in store.files if f.name != trouble.name))
-            if self._repairable(rest, version, unique_id):
-                path = layout.join(store.path, trouble.name)
-                yield finding("snapshot-damaged", path, trouble.detail)
-                return
-        if first is not None:
-            yield _damaged(store, first)
-        elif isinstance(whole, Broken):
-            path = layout.join(store.path, whole.missing)
-            yield finding("state-file-missing", path, whole.reason)
-
-    def _repairable(self, store: Store, version: int, unique_id: str | None) -> bool:
-        older = self._chain(store, version, unique_id)
-        if isinstance(older, Broken):
-            return False
-        trouble = self._load(store, older)
+        self._filters.clear()
+        lineage: tuple[LineageItem, ...] = ()
+        try:
+            lineage = self._first_lineage(store, version, unique_id)
+            trouble = self._load(store, _chain(store, version, unique_id, lineage))
+        except (Malformed, Unsupported) as error:
+            trouble = _stops(f"{version}_{unique_id}.changelog", error)
         if trouble is None:
-            return True
-        if not _is_base(older, trouble):
-            return False
-        rest = tuple(file for file in store.files if file.name != trouble.name)
-        return self._repairable(replace(store, files=rest), version, unique_id)
+            yield from self._oddities(store)
+        elif trouble.is_base and self._repairable(
+            _without(store, trouble), version, unique_id, lineage
+        ):
+            yield self._repaired(store, trouble, unique_id)
+        else:
+            yield _damaged(store, trouble)
 
-    def _chain(self, store: Store, version: int, unique_id: str | None) -> Chain | Broken:
-        if unique_id is None:
-            return chain(store, version)
-        lineage = self._lineage(store, version, unique_id)
-        return chain_by_lineage(store, version, unique_id, lineage)
+    def _first_lineage(
+        self, store: Store, version: int, unique_id: str | None
+    ) -> tuple[LineageItem, ...]:
+        """With format 2, where the version has no snapshot of its own."""
+        if unique_id is None or f"{version}_{unique_id}.zip" in store.names:
+            return ()
+        return self._lineage(store, version, unique_id)
+
+    def _repairable(
+        self, store: Store, version: int, unique_id: str | None, lineage: tuple[LineageItem, ...]
+    ) -> bool:
+        """By an older snapshot, or from the empty store, and the changes since.
+
+        With format 2 Spark finds older ones in the lineages of the changelogs alone, and leaves it
+        at the first lineage where they do not lead back as far as it would replay.
+        """
+        if unique_id is not None:
+            lineage = self._whole_lineage(store, version, unique_id) or lineage
+        while True:
+            older = _chain(store, version, unique_id, lineage)
+            if isinstance(older, Chain) and len(older.changes) > MOST_REPLAYED:
+                return False
+            trouble = self._load(store, older)
+            if trouble is None or trouble.missing or not trouble.is_base:
+                return trouble is None
+            store = _without(store, trouble)
+
+    def _whole_lineage(self, store: Store, version: int, unique_id: str) -> tuple[LineageItem, ...]:
+        """As `RocksDB.getFullLineage` puts it together; nothing where it breaks off."""
+        oldest = max(1, version - MOST_REPLAYED)
+        found = [LineageItem(version=version, unique_id=unique_id)]
+        while (last := found[-1]).version > oldest:
+            try:
+                before = self._lineage(store, last.version, last.unique_id)
+            except (Malformed, Unsupported):
+                return ()
+            older = [item for item in before if oldest <= item.version < last.version]
+            if not older:
+                return ()
+            found += sorted(older, key=lambda item: -item.version)
+        return tuple(found)
 
     def _lineage(self, store: Store, version: int, unique_id: str) -> tuple[LineageItem, ...]:
-        """The versions since the snapshot that the writer had begun with."""
+        """The versions since the snapshot that the writer had begun with; none without a file.
+
+        Raises:
+            Malformed, Unsupported: the changelog cannot be read.
+        """
         name = f"{version}_{unique_id}.changelog"
         if name not in store.names:
             return ()
-        try:
-            with self._files.open(layout.join(store.path, name)) as stream:
-                return read_lineage(stream, name=name)
-        except (Malformed, Unsupported):
-            return ()
+        with self._files.open(layout.join(store.path, name)) as stream:
+            return read_lineage(stream, name=name)
 
-    def _load(self, store: Store, whole: Chain) -> Trouble | None:
+    def _repaired(self, store: Store, trouble: Trouble, unique_id: str | None) -> Finding:
+        """Certain where the Spark that planned the last batch repairs: a later one does as well."""
+        # Spark 4.1 pins no setting that 4.0 does not, but keeps checksums of its own.
+        summed = any(layout.spark_sidecar(file.name) in store.names for file in store.files)
+        known = self._planned_by >= _REPAIRS_BY_ID or (unique_id is None and summed)
+        return finding(
+            "snapshot-damaged",
+            layout.join(store.path, trouble.name),
+            trouble.detail,
+            effect=Effect.STARTS if known else Effect.UNKNOWN,
+            severity=Severity.WARNING if known else Severity.ERROR,
+        )
+
+    def _load(self, store: Store, whole: Chain | Broken) -> Trouble | None:
+        if isinstance(whole, Broken):
+            return Trouble(
+                name=whole.missing, detail=whole.reason, missing=True, is_base=whole.lacks_base
+            )
         for file in whole.files:
             trouble = self._read(store, file)
             if trouble is not None:
@@ -162,19 +213,18 @@ class Loader:
 
     def _read(self, store: Store, file: StateFile) -> Trouble | None:
         if file.size_bytes == DIRECTORY:
-            fatal = file.kind != "zip"
             detail = f'"{file.name}" is a directory'
-            return Trouble(name=file.name, detail=detail, fatal=fatal)
+            # Of snapshots, only RocksDB's is passed over.
+            return Trouble(name=file.name, detail=detail, is_base=file.kind == "zip")
         if file.size_bytes == 0:
-            return Trouble(name=file.name, detail=f'"{file.name}" is empty')
+            detail = f'"{file.name}" is empty'
+            return Trouble(name=file.name, detail=detail, is_base=file.is_base)
         if self._too_large(file.size_bytes):
             return None
         try:
             self.read(store, file)
-        except Unsupported as error:
-            return Trouble(name=file.name, detail=error.message, supported=False)
-        except Malformed as error:
-            return Trouble(name=file.name, detail=error.message)
+        except (Malformed, Unsupported) as error:
+            return _stops(file.name, error, is_base=file.is_base)
         return None
 
     def _too_large(self, size_bytes: int, *, limit_bytes: int | None = None) -> bool:
@@ -199,28 +249,33 @@ class Loader:
         if file.kind == "zip":
             self._snapshot(store, file)
             return counter
-        self._compare(store, file)
         with self._files.open(path) as stream:
             for _ in _READERS[file.kind](stream, name=path, into=counter):
                 pass
+        self._compare(store, file, counter.codec)
         if self._codec and counter.codec != self._codec:
             raise Malformed(f'"{path}" is {counter.codec}, and {self._codec} is pinned')
         if not counter.end_seen:
             self._cut.append((file.name, counter.codec))
         return counter
 
-    def _compare(self, store: Store, file: StateFile) -> None:
+    def _compare(self, store: Store, file: StateFile, codec: str) -> None:
         """Spark does not look at Hadoop's sum of these; a changed file loads all the same."""
         beside = layout.hadoop_sidecar(file.name)
         if beside not in store.names:
             return
+        path = layout.join(store.path, file.name)
         sums = self._files.read(layout.join(store.path, beside))
         with (
             suppress(Malformed),  # a damaged sum says nothing of the file
-            self._files.open(layout.join(store.path, file.name)) as stream,
+            self._files.open(path) as stream,
         ):
             if not sidecar.hadoop_matches(sums, stream, name=beside):
-                self._changed.append(file.name)
+                change = changed.Change()
+                if file.size_bytes <= READ_LIMIT_BYTES:
+                    now = self._files.read(path)
+                    change = changed.judge(sums, now, changed.state_file(codec))
+                self._changed.append((file.name, change))
 
     def _snapshot(self, store: Store, file: StateFile) -> None:
         found = read_base(self._files, store, file)
@@ -256,8 +311,11 @@ class Loader:
         """Where no sum lies beside it, the table's own: RocksDB stops at a block that differs."""
         if path in self._whole_tables:
             return
-        with self._files.open(path) as stream:
-            check_table(stream, size_bytes=size_bytes, name=path)
+        try:
+            with self._files.open(path) as stream:
+                check_table(stream, size_bytes=size_bytes, name=path)
+        except FilterDamaged as error:
+            self._filters.append((path, error.message))
         self._whole_tables.add(path)
 
     def _checksum(self, store: Store, name: str, *, rocksdb_v1: bool) -> None:
@@ -298,17 +356,35 @@ class Loader:
         for name, codec in self._cut:
             detail = f'"{name}" lacks the end mark of its {codec} stream'
             yield finding("state-file-end-lost", layout.join(store.path, name), detail)
-        for name in self._changed:
-            path = layout.join(store.path, name)
-            yield finding("checksum-mismatch", path, f'"{name}" does not match its checksum')
+        for name, change in self._changed:
+            detail = f'"{name}" does not match its checksum{change.detail and ": "}{change.detail}'
+            yield mismatch(layout.join(store.path, name), detail, change)
+        for path, detail in self._filters:
+            yield finding("table-filter-damaged", path, detail)
 
 
-def _is_base(whole: Chain, trouble: Trouble) -> bool:
-    return whole.base is not None and whole.base.name == trouble.name
+def _chain(
+    store: Store, version: int, unique_id: str | None, lineage: tuple[LineageItem, ...]
+) -> Chain | Broken:
+    if unique_id is None:
+        return chain(store, version)
+    return chain_by_lineage(store, version, unique_id, lineage)
+
+
+def _stops(name: str, error: StreamctlError, *, is_base: bool = False) -> Trouble:
+    supported = not isinstance(error, Unsupported)
+    if isinstance(error, RowsDamaged):  # found when the snapshot is loaded already
+        is_base = False
+    return Trouble(name=name, detail=error.message, supported=supported, is_base=is_base)
+
+
+def _without(store: Store, trouble: Trouble) -> Store:
+    return replace(store, files=tuple(file for file in store.files if file.name != trouble.name))
 
 
 def _damaged(store: Store, trouble: Trouble) -> Finding:
     path = layout.join(store.path, trouble.name)
     if not trouble.supported:
         return finding("format-unsupported", path, trouble.detail, effect=Effect.UNKNOWN)
-    return finding("state-file-damaged", path, trouble.detail)
+    code = "state-file-missing" if trouble.missing else "state-file-damaged"
+    return finding(code, path, trouble.detail)

@@ -13,9 +13,9 @@ from streamctl.checkpoint.formats.model import CommitEntry, OffsetsEntry, Source
 from streamctl.checkpoint.tree import layout
 from streamctl.checkpoint.tree.files import Entry, Files
 from streamctl.checkpoint.tree.start import Start, holes, plan_start
-from streamctl.checkpoint.tree.state import CODEC_CONF, PARTITIONS_CONF
+from streamctl.checkpoint.verify import pinned
 from streamctl.checkpoint.verify.findings import Finding, finding
-from streamctl.checkpoint.verify.kinds import Effect, Severity
+from streamctl.checkpoint.verify.kinds import Effect
 from streamctl.errors import Malformed, Unsupported
 
 T = TypeVar("T")
@@ -59,7 +59,9 @@ def look(files: Files) -> Logs:
     root = {entry.name: entry for entry in files.entries()}
     commits = listing(files, layout.COMMITS)
     offsets = listing(files, layout.OFFSETS)
-    planned, committed = layout.batch_ids(offsets), layout.batch_ids(commits)
+    planned = layout.batch_ids(offsets)
+    # Spark takes files alone for commits (`HDFSMetadataLog.listBatches`).
+    committed = layout.batch_ids(name for name, entry in commits.items() if not entry.is_directory)
     logs = Logs(
         files=files,
         root=root,
@@ -70,7 +72,8 @@ def look(files: Files) -> Logs:
         start=plan_start(planned, committed),
         has_state=layout.STATE in root,
     )
-    logs.found += [*_metadata(logs), *_read(logs), *_order(logs), *_holes(logs)]
+    logs.found += [*_metadata(logs), *_read(logs), *_in_the_way(logs)]
+    logs.found += [*_order(logs), *_holes(logs)]
     if logs.last is not None:
         logs.found += _agreement(logs, logs.last)
     return logs
@@ -149,19 +152,24 @@ def _read(logs: Logs) -> list[Finding]:
             logs.previous = _entry(logs, found, newest - 1)
     if logs.committed:
         path = f"{layout.COMMITS}/{logs.committed[-1]}"
-        if logs.commits[str(logs.committed[-1])].is_directory:
-            again = logs.start is not None and logs.committed[-1] == logs.start.planned
-            effect = Effect.FAILS if again else Effect.UNKNOWN
-            detail = f'"{path}" is a directory'
-            found.append(finding("log-entry-directory", path, detail, effect=effect))
-        else:
-            logs.commit = attempt(
-                found,
-                "commit-damaged",
-                path,
-                lambda: log.parse_commit(logs.files.read(path), name=path),
-            )
+        logs.commit = attempt(
+            found,
+            "commit-damaged",
+            path,
+            lambda: log.parse_commit(logs.files.read(path), name=path),
+        )
     return found
+
+
+def _in_the_way(logs: Logs) -> Iterator[Finding]:
+    """Directories with a commit's name: they count as none, and their commit cannot be written."""
+    for number in layout.batch_ids(name for name, e in logs.commits.items() if e.is_directory):
+        if number > (logs.committed or [-1])[-1]:
+            path = f"{layout.COMMITS}/{number}"
+            to_come = logs.start is None or number >= logs.start.planned
+            effect = Effect.FAILS if to_come else Effect.STARTS
+            detail = f'"{path}" is a directory'
+            yield finding("log-entry-directory", path, detail, effect=effect)
 
 
 def _entry(logs: Logs, found: list[Finding], batch: int) -> OffsetsEntry | None:
@@ -272,7 +280,7 @@ def _agreement(logs: Logs, last: OffsetsEntry) -> Iterator[Finding]:
     before = logs.previous
     if before is not None:
         yield from _sources(path, before, last, runs_again=start.runs_again)
-        yield from _conf(path, before, last, has_state=logs.has_state)
+        yield from pinned.compare(path, before.conf, last.conf, has_state=logs.has_state)
         if last.watermark_ms < before.watermark_ms:
             detail = f"watermark {last.watermark_ms} ms after {before.watermark_ms} ms"
             yield finding("watermark-backwards", path, detail)
@@ -337,25 +345,3 @@ def _counter(opaque: Any) -> int | None:
     if isinstance(opaque, dict) and len(opaque) <= 2:  # noqa: PLR2004  a number and a time
         opaque = opaque.get("offset", opaque.get("logOffset"))
     return opaque if isinstance(opaque, int) and not isinstance(opaque, bool) else None
-
-
-def _conf(
-    path: str, before: OffsetsEntry, last: OffsetsEntry, *, has_state: bool
-) -> Iterator[Finding]:
-    for key, value in last.conf.items():
-        was = before.conf.get(key, value)
-        if was == value:
-            continue
-        detail = f"{key} is {value} after {was}"
-        if key == PARTITIONS_CONF and has_state:
-            yield finding("partitions-changed", path, detail)
-        elif key == CODEC_CONF:  # a file of the other codec is found on loading
-            yield finding(
-                "pinned-conf-changed", path, detail, effect=Effect.STARTS, severity=Severity.WARNING
-            )
-        else:
-            yield finding("pinned-conf-changed", path, detail, effect=Effect.UNKNOWN)
-    lost = sorted(set(before.conf) - set(last.conf))
-    if lost:
-        detail = f"{len(lost)} pinned settings are gone, such as {lost[0]}"
-        yield finding("pinned-conf-changed", path, detail, effect=Effect.UNKNOWN)

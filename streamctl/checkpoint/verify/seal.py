@@ -79,7 +79,7 @@ def seal(checkpoint: Checkpoint, *, directory: str, name: str) -> SealReport:
 
 
 def check_seal(checkpoint: Checkpoint, *, directory: str, name: str) -> list[Finding]:
-    """Compare every sealed file that is still there.
+    """Compare every sealed file that is still there; all of the state cannot have been purged.
 
     Raises:
         NotFound: no such seal.
@@ -104,6 +104,8 @@ def check_seal(checkpoint: Checkpoint, *, directory: str, name: str) -> list[Fin
         if now != sealed:
             detail = f"{now[0]} bytes, digest {now[1][:12]}; sealed with {sealed[0]} bytes, "
             found.append(finding("sealed-file-changed", path, detail + sealed[1][:12]))
+    if any(path.startswith(f"{layout.STATE}/") for path in known) and not checkpoint.has_state():
+        found.append(finding("state-gone", layout.STATE, "there was state when it was sealed"))
     return found
 
 

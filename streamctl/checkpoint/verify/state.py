@@ -22,11 +22,13 @@ from streamctl.checkpoint.tree.state import (
     scan,
     unique_id_of,
 )
+from streamctl.checkpoint.verify import changed
 from streamctl.checkpoint.verify.files import check_sum_if_any
 from streamctl.checkpoint.verify.findings import Finding, finding
 from streamctl.checkpoint.verify.kinds import Effect, Severity
 from streamctl.checkpoint.verify.loading import Loader
 from streamctl.checkpoint.verify.logs import Logs, attempt
+from streamctl.checkpoint.verify.releases import planned_by
 from streamctl.errors import Malformed, Unsupported
 
 _CODECS = frozenset({"lz4", "zstd", "snappy", "lzf"})
@@ -48,7 +50,6 @@ _NAMES = frozenset(
     }
 )
 """`StateStoreWriter.shortName` of every operator."""
-_SINCE_4_0 = "spark.sql.streaming.stateStore.encodingFormat"
 
 
 def look(
@@ -72,7 +73,12 @@ def look(
     if not operators:
         found += _gone(logs)
     codec = logs.last.conf.get(CODEC_CONF, "") if logs.last else ""
-    loader = Loader(logs.files, codec=codec if codec in _CODECS else "", limit_bytes=limit_bytes)
+    loader = Loader(
+        logs.files,
+        codec=codec if codec in _CODECS else "",
+        planned_by=planned_by(logs.last.conf) if logs.last else (0, 0),
+        limit_bytes=limit_bytes,
+    )
     for operator in operators:
         found += _operator(logs, operator, loader, in_place=in_place)
     found += _missing_operators(logs, operators)
@@ -135,7 +141,7 @@ def _metadata(logs: Logs, operator: Operator, found: list[Finding]) -> OperatorM
 
     metadata = attempt(found, "operator-metadata-damaged", f"{path}/metadata", read)
     if metadata is not None and metadata.version == 1:
-        found += check_sum_if_any(logs.files, f"{path}/metadata")
+        found += check_sum_if_any(logs.files, f"{path}/metadata", changed.operator)
     if metadata is None and not found:
         detail = f"operator {operator.operator_id} has no metadata file"
         if _needs_metadata(logs, operator):
@@ -163,6 +169,14 @@ def _identity(operator: Operator, metadata: OperatorMetadata) -> Iterator[Findin
     if metadata.operator_id != operator.operator_id:
         detail = f"it is of operator {metadata.operator_id}"
         yield finding("operator-metadata-damaged", path, detail)
+    if not metadata.stores:
+        yield finding(
+            "operator-metadata-damaged",
+            path,
+            "it names no stores, which a start does not need",
+            effect=Effect.STARTS,
+            severity=Severity.WARNING,
+        )
     if metadata.name not in _NAMES:
         yield finding("operator-unknown", path, f'it is named "{metadata.name[:60]}"')
 
@@ -183,7 +197,7 @@ def _elsewhere(logs: Logs, operator: Operator, metadata: OperatorMetadata) -> It
 
 def _writes_metadata(logs: Logs) -> bool:
     """True when Spark 4.0 or later planned the last batch: it pins settings that 3.5 has not."""
-    return logs.last is not None and _SINCE_4_0 in logs.last.conf
+    return logs.last is not None and planned_by(logs.last.conf) >= (4, 0)
 
 
 def _places(logs: Logs, operator: Operator, metadata: OperatorMetadata | None) -> Iterator[Finding]:
@@ -264,7 +278,7 @@ def _schema(logs: Logs, found: list[Finding], path: str, *, effect: Effect) -> N
         attempt(
             found, "schema-damaged", path, lambda: parse_schema(logs.files.read(path), name=path)
         )
-        found += check_sum_if_any(logs.files, path)
+        found += check_sum_if_any(logs.files, path, changed.schema)
     except FileNotFoundError:
         folder, _, name = path.rpartition("/")
         if logs.files.exists(layout.join(folder, layout.hadoop_sidecar(name))):

@@ -54,6 +54,16 @@ def edited(path, old, new):
             "hdfs-aggregation",
             (
                 "state/0/_metadata/metadata",
+                b"stateStoreInfo",
+                b"stateStnreInfo",
+            ),
+            "operator-metadata-damaged",
+            "starts",
+        ),
+        (
+            "hdfs-aggregation",
+            (
+                "state/0/_metadata/metadata",
                 b"numColsPrefixKey",
                 b"numColsPrefixKex",
             ),

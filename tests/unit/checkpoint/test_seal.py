@@ -7,6 +7,7 @@ import shutil
 import pytest
 
 from streamctl.checkpoint.tree.reader import Checkpoint
+from streamctl.checkpoint.verify.kinds import Effect
 from streamctl.checkpoint.verify.seal import check_seal, seal
 from streamctl.errors import Malformed, NotFound
 from tests.goldens import golden
@@ -79,3 +80,10 @@ def test_no_seal_and_a_damaged_seal_are_never_ok(place):
     (place.parent / "seal.json").write_text('{"format":"other"}')
     with pytest.raises(Malformed):
         check(checkpoint, place)
+
+
+def test_a_seal_knows_that_there_was_state(place):
+    """Without a watermark the checkpoint alone looks like one of a query that keeps none."""
+    checkpoint, _ = sealed(place)
+    shutil.rmtree(place / "state")
+    assert [(f.code, f.effect) for f in check(checkpoint, place)] == [("state-gone", Effect.FAILS)]

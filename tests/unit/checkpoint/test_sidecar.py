@@ -2,6 +2,7 @@
 
 import io
 import json
+import random
 import zlib
 
 import crc32c
@@ -27,6 +28,26 @@ def test_hadoops_sum_is_compared_piece_by_piece(size, chunk):
         changed = data[: size // 2] + bytes([data[size // 2] ^ 1]) + data[size // 2 + 1 :]
         assert not sidecar.hadoop_matches(sums, io.BytesIO(changed), name="f")
         assert not sidecar.hadoop_matches(sums, io.BytesIO(data[:-1]), name="f")
+
+
+@pytest.mark.parametrize("size", [1, 511, 512, 513, 1300])
+def test_what_was_there_is_known_after_one_flipped_bit_and_after_an_appendix(size):
+    data = random.Random(size).randbytes(size)
+    sums = hadoop(data)
+    for at in {0, size // 2, size - 1}:
+        flipped = data[:at] + bytes([data[at] ^ 4]) + data[at + 1 :]
+        assert sidecar.hadoop_original(sums, flipped) == data
+    for more in (b"x", b"y" * 511, b"z" * 2000):
+        assert sidecar.hadoop_original(sums, data + more) == data
+
+
+def test_what_was_there_is_not_known_after_more():
+    data = random.Random(1).randbytes(1300)
+    sums = hadoop(data)
+    for changed in (data[:-1], data[:600], b"", b"x" * 1300, data[:5] + b"abc" + data[8:]):
+        assert sidecar.hadoop_original(sums, changed) is None
+    for broken in (b"", b"crc", sums[:8], b"xyz" + sums[3:]):
+        assert sidecar.hadoop_original(broken, data + b"x") is None
 
 
 @pytest.mark.parametrize("sums", [b"", b"crc", b"xyz\0\0\0\2\0", b"crc\0\0\0\0\0"])

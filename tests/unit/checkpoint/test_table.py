@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from streamctl.checkpoint.formats.table import check_table
+from streamctl.checkpoint.formats.table import FilterDamaged, RowsDamaged, check_table
 from streamctl.errors import Malformed, Unsupported
 from tests.goldens import VERSIONS, unpacked
 
@@ -40,3 +40,35 @@ def test_a_cut_table_is_found(size):
     data = table("4.2.0")[:size]
     with pytest.raises(Malformed):
         check_table(io.BytesIO(data), size_bytes=len(data), name="t")
+
+
+@pytest.mark.parametrize(
+    ("place", "error"),
+    [
+        (lambda _: 0, RowsDamaged),
+        (lambda data: data.index(b"rocksdb.block.based.table.index.type"), Malformed),
+        (lambda data: data.index(b"fullfilter."), Malformed),
+        (lambda data: len(data) - 1, Malformed),
+    ],
+    ids=["rows", "properties", "metaindex", "footer"],
+)
+def test_what_opening_a_table_reads_is_told_from_the_rows(place, error):
+    data = bytearray(table("4.2.0"))
+    data[place(data)] ^= 4
+    with pytest.raises(Malformed) as raised:
+        check_table(io.BytesIO(data), size_bytes=len(data), name="t")
+    assert type(raised.value) is error
+
+
+def test_a_damaged_filter_is_no_more_than_that():
+    """It lies after the rows; every byte of it is told as the filter's, none as another's."""
+    whole = table("4.2.0")
+    kinds = []
+    for at in range(0, len(whole) - 53, 7):
+        data = bytearray(whole)
+        data[at] ^= 4
+        with pytest.raises(Malformed) as raised:
+            check_table(io.BytesIO(data), size_bytes=len(data), name="t")
+        kinds.append(type(raised.value).__name__)
+    order = [kind for kind, before in zip(kinds, ["", *kinds], strict=False) if kind != before]
+    assert order == [RowsDamaged.__name__, FilterDamaged.__name__, Malformed.__name__]
