@@ -30,6 +30,9 @@ PathArgument = Annotated[
     str,
     typer.Argument(metavar="[PATH]", help="Path or URL; default: this job's.", show_default=False),
 ]
+PathOption = Annotated[
+    str, typer.Option("--path", help="Path or URL; default: this job's.", show_default=False)
+]
 QueryOption = Annotated[
     str, typer.Option("--query", help="Which query of the job.", show_default=False)
 ]

@@ -10,6 +10,7 @@ from streamctl.cli.change import (
     How,
     NoKafka,
     PathArgument,
+    PathOption,
     SinkOption,
     WhyOption,
     area_at,
@@ -215,9 +216,7 @@ def archive_command(
     ] = None,
     *,
     to: Annotated[str, typer.Option("--to", help="Path or URL of a directory.")],
-    path: Annotated[
-        str, typer.Option("--path", help="Path or URL; default: this job's.", show_default=False)
-    ] = "",
+    path: PathOption = "",
     reason: WhyOption = "",
 ) -> Any:
     """Move old generations to compressed, verified archives."""

@@ -10,6 +10,7 @@ from streamctl.cli.change import (
     EVERY_GUARD,
     How,
     PathArgument,
+    PathOption,
     WhyOption,
     area_at,
     change,
@@ -30,9 +31,7 @@ def undo_command(
         str, typer.Argument(metavar="[ENTRY]", help="Of the journal; default: the last.")
     ] = "",
     *,
-    path: Annotated[
-        str, typer.Option("--path", help="Path or URL; default: this job's.", show_default=False)
-    ] = "",
+    path: PathOption = "",
     reason: WhyOption = "",
 ) -> Any:
     """Reverse the last change, or one of the journal."""
