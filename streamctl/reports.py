@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from enum import Enum, StrEnum
+from functools import cache
 from pathlib import PurePath
 from typing import Any
 
@@ -69,6 +70,9 @@ def ignore(event: Event) -> None:
     del event
 
 
+_PLAIN = {type(None), bool, int, str}
+
+
 def as_json(value: Any) -> Any:
     """Turn reports into what `json.dumps` takes.
 
@@ -78,14 +82,15 @@ def as_json(value: Any) -> Any:
     Raises:
         TypeError: for a type that has no agreed form.
     """
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: as_json(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    kind = type(value)
+    if kind in _PLAIN:
+        return value
+    if kind is float:
+        return value if math.isfinite(value) else None
+    if dataclasses.is_dataclass(kind):
+        return {name: as_json(getattr(value, name)) for name in _field_names(kind)}
     if isinstance(value, Enum):
         return value.value
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
     if isinstance(value, datetime):
         return iso(value)
     if isinstance(value, Mapping):
@@ -95,6 +100,12 @@ def as_json(value: Any) -> Any:
     if isinstance(value, PurePath):
         return str(value)
     raise TypeError(f"no JSON form for {type(value).__name__}")
+
+
+@cache
+def _field_names(kind: type) -> list[str]:
+    """A report may have thousands of rows of one kind."""
+    return [field.name for field in dataclasses.fields(kind)]
 
 
 def iso(moment: datetime) -> str:

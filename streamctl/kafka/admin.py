@@ -16,10 +16,10 @@ _OFFSETS_PER_COMMIT = 1000
 """One request becomes one batch of the offsets topic, which has the size limit of any other."""
 
 
-def topic_config(broker: "Broker", topic: str) -> dict[str, str]:
-    """All settings of a topic, defaults included.
+def ask_config(broker: "Broker", topic: str) -> Callable[[], dict[str, str]]:
+    """Ask now for all settings of a topic, defaults included; the answer is waited for later.
 
-    Raises:
+    The returned function raises:
         TopicNotFound: no such topic.
         BrokerUnreachable: no answer within the timeout.
     """
@@ -27,8 +27,12 @@ def topic_config(broker: "Broker", topic: str) -> dict[str, str]:
 
     asked = ConfigResource(ResourceType.TOPIC, topic)
     futures = broker.admin().describe_configs([asked], request_timeout=broker.timeout_seconds)
-    entries = broker.result(futures[asked], topic=topic)
-    return {name: entry.value for name, entry in entries.items() if entry.value is not None}
+
+    def answer() -> dict[str, str]:
+        entries = broker.result(futures[asked], topic=topic)
+        return {name: entry.value for name, entry in entries.items() if entry.value is not None}
+
+    return answer
 
 
 def live_members(broker: "Broker", group: str) -> int:

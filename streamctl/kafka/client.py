@@ -9,7 +9,7 @@ import logging
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self
 
@@ -24,8 +24,13 @@ if TYPE_CHECKING:
 
 LOGGER = logging.getLogger("streamctl.kafka")
 LOGGER.addHandler(logging.NullHandler())
+_LOG_START, _LOG_END = -2, -1
+"""Times with a meaning of their own, see `ListOffsetsRequest` of Kafka."""
+_BACKOFF_MS = 20
+"""The first connection of all may have to wait for half of it, see librdkafka's
+`rd_kafka_connect_any`; its own default is 100."""
 _PARTITIONS_PER_REQUEST = 300
-"""One list_offsets of 10 000 partitions takes seconds, in chunks of a few hundred half a second."""
+"""The client looks each answer up in the list of what was asked: long lists take much longer."""
 
 
 class Broker:
@@ -49,12 +54,14 @@ class Broker:
         self._config: dict[str, Any] = {
             "client.id": "streamctl",
             "socket.connection.setup.timeout.ms": max(1000, int(timeout_seconds * 1000)),
+            "reconnect.backoff.ms": _BACKOFF_MS,
             "reconnect.backoff.max.ms": 1000,
             **to_librdkafka(options or {}),
             "bootstrap.servers": servers,
         }
         self._last_error = ""
         self._admin_client: AdminClient | None = None
+        self._offsets_client: Consumer | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -65,6 +72,9 @@ class Broker:
     def close(self) -> None:
         """Let go of the connections."""
         self._admin_client = None
+        if self._offsets_client is not None:
+            self._offsets_client.close()
+            self._offsets_client = None
 
     def ping(self) -> int:
         """Ask the cluster who is in it; return the number of brokers.
@@ -95,12 +105,10 @@ class Broker:
         Raises:
             BrokerUnreachable: no answer within the timeout.
         """
-        from confluent_kafka import KafkaException, TopicCollection
+        from confluent_kafka import TopicCollection
 
-        try:
+        with self._translated(""):
             names = self.admin().list_topics(timeout=self.timeout_seconds).topics
-        except KafkaException as error:
-            raise self.translate(error.args[0], "") from None
         wanted = sorted(name for name in names if not name.startswith("__"))
         if not wanted:
             return ()
@@ -116,21 +124,16 @@ class Broker:
 
         Raises: as `topic`.
         """
-        from confluent_kafka.admin import OffsetSpec
-
-        low, high = self._offsets(topic, OffsetSpec.earliest(), OffsetSpec.latest())
-        return {p: (low[p].offset, high[p].offset) for p in low}
+        low, high = self._offsets(topic, _LOG_START, _LOG_END)
+        return {p: (low[p], high[p]) for p in low}
 
     def offsets_for_time(self, topic: str, moment: datetime) -> dict[int, int | None]:
         """Return partition -> offset of the first record at or after a moment, or None.
 
         Raises: as `topic`.
         """
-        from confluent_kafka.admin import OffsetSpec
-
-        spec = OffsetSpec.for_timestamp(int(moment.astimezone(UTC).timestamp() * 1000))
-        (found,) = self._offsets(topic, spec)
-        return {p: answer.offset if answer.offset >= 0 else None for p, answer in found.items()}
+        (found,) = self._offsets(topic, int(moment.astimezone(UTC).timestamp() * 1000))
+        return {p: offset if offset >= 0 else None for p, offset in found.items()}
 
     def create_topic(
         self,
@@ -263,48 +266,65 @@ class Broker:
             reason = re.sub(r"^\S+/\w+: ", "", error.str())
             self._last_error = re.sub(r" \(after \d+ms in state .*\)$", "", reason)
 
-    def _offsets(self, topic: str, *specs: Any) -> list[dict[int, Any]]:
-        """Return the answers for all partitions, one dict a spec.
+    def _offsets(self, topic: str, *times: int) -> list[dict[int, int]]:
+        """Partition -> offset at a time in ms since 1970, or at an end of the log; a dict a time.
 
         While the leadership of a partition changes it is asked again, with fresh metadata.
         """
         deadline = time.monotonic() + self.timeout_seconds
         while True:
-            partitions = range(self.topic(topic).partitions)
-            waiting = [self._ask_offsets(topic, partitions, spec) for spec in specs]
             try:
-                return [answer() for answer in waiting]
+                with self._translated(topic):
+                    partitions = self._partitions(topic)
+                    return [self._offsets_at(at, topic, partitions) for at in times]
             except TryAgain:
                 if time.monotonic() > deadline:
                     raise
             time.sleep(0.05)
-            with suppress(Exception):
-                self.admin().list_topics(topic, timeout=1)
 
-    def _ask_offsets(
-        self, topic: str, partitions: Sequence[int], spec: Any
-    ) -> Callable[[], dict[int, Any]]:
-        """Send all requests now; the returned function waits for the answers."""
+    def _partitions(self, topic: str) -> list[int]:
+        found = self._asking().list_topics(topic, timeout=self.timeout_seconds).topics[topic]
+        for told in (found, *found.partitions.values()):
+            if told.error is not None:
+                raise self.translate(told.error, topic)
+        return sorted(found.partitions)
+
+    def _offsets_at(self, at: int, topic: str, partitions: Sequence[int]) -> dict[int, int]:
         from confluent_kafka import TopicPartition
 
-        futures: dict[Any, Any] = {}
+        offsets: dict[int, int] = {}
         for first in range(0, len(partitions), _PARTITIONS_PER_REQUEST):
-            chunk = partitions[first : first + _PARTITIONS_PER_REQUEST]
-            asked = {TopicPartition(topic, p): spec for p in chunk}
-            futures |= self.admin().list_offsets(asked, request_timeout=self.timeout_seconds)
-        return lambda: {
-            partition.partition: self.result(future, topic=topic)
-            for partition, future in futures.items()
-        }
+            some = partitions[first : first + _PARTITIONS_PER_REQUEST]
+            asked = [TopicPartition(topic, partition, at) for partition in some]
+            for told in self._asking().offsets_for_times(asked, timeout=self.timeout_seconds):
+                if told.error is not None:
+                    raise self.translate(told.error, topic)
+                offsets[told.partition] = told.offset
+        return offsets
+
+    def _asking(self) -> "Consumer":
+        """A client that reads nothing: it asks for offsets in a quarter of an admin client's time.
+
+        To one that reads what is committed, a log ends before an open transaction.
+        """
+        if self._offsets_client is None:
+            self._offsets_client = self.consumer({"isolation.level": "read_uncommitted"})
+        return self._offsets_client
 
     def result(self, future: Any, *, topic: str = "") -> Any:
         """Wait for an answer, and turn the client's error into ours."""
+        try:
+            with self._translated(topic):
+                return future.result(timeout=self.timeout_seconds + 1)
+        except TimeoutError:
+            raise self.unreachable("timed out") from None
+
+    @contextmanager
+    def _translated(self, topic: str) -> Iterator[None]:
         from confluent_kafka import KafkaException
 
         try:
-            return future.result(timeout=self.timeout_seconds + 1)
-        except TimeoutError:
-            raise self.unreachable("timed out") from None
+            yield
         except KafkaException as error:
             raise self.translate(error.args[0], topic) from None
 
@@ -326,8 +346,9 @@ class Broker:
 
     def unreachable(self, reason: str) -> BrokerUnreachable:
         """Name the broker and what its connections said; `reason` when they said nothing."""
-        if self._admin_client is not None:
-            self._admin_client.poll(0)  # hands over the errors that were not told yet
+        for client in (self._admin_client, self._offsets_client):
+            if client is not None:
+                client.poll(0)  # hands over the errors that were not told yet
         why = (self._last_error or reason).rstrip(".")
         return BrokerUnreachable(
             f"no answer from Kafka at {self.servers} within {self.timeout_seconds:g} s: {why}",

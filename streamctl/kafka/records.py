@@ -14,6 +14,10 @@ _FIRST_ONLY = {"queued.min.messages": 1, "fetch.queue.backoff.ms": 0, "fetch.wai
 """One record of each partition is wanted: while one partition's queue is full, librdkafka by
 default waits a second before it asks for the others."""
 
+_SURPLUS = 16
+"""Records of a partition beyond its first that are read away in less time than it takes to let go
+of the partition."""
+
 
 class Connection(Protocol):
     """What reading needs of a cluster; `kafka.client.Broker` has it."""
@@ -80,19 +84,22 @@ def first_records(
     try:
         consumer.assign([TopicPartition(t, p, offset) for (t, p), offset in places.items()])
         deadline = time.monotonic() + seconds
+        done: list[TopicPartition] = []
+        surplus = 0
         while wanted and time.monotonic() < deadline:
-            messages: list[Any] = consumer.consume(len(wanted), timeout=0.1)
-            done: list[TopicPartition] = []
+            messages: list[Any] = consumer.consume(len(wanted), timeout=0.01)
             for message in messages:
                 place = (message.topic(), message.partition())
                 if place not in wanted:
+                    surplus += 1
                     continue
                 if message.error() is None:
                     found[place] = _as_record(message)
                 wanted.discard(place)
                 done.append(TopicPartition(*place))
-            if done and wanted:
+            if wanted and done and surplus > _SURPLUS * len(done):
                 consumer.incremental_unassign(done)
+                done, surplus = [], 0
     finally:
         consumer.close()
     return found

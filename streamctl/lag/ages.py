@@ -6,12 +6,12 @@ by the newest timestamp in one, so the record lives at least until it is older t
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from streamctl.errors import StreamctlError
-from streamctl.kafka.admin import topic_config
+from streamctl.kafka.admin import ask_config
 from streamctl.kafka.client import Broker
 from streamctl.kafka.model import Record
 from streamctl.kafka.records import first_records
@@ -49,8 +49,9 @@ def ages_of(
         for part in partitions
         if part.lag_records
     }
+    configs = {topic: ask_config(broker, topic) for topic in {t for t, _ in lagging}}
     records = first_records(broker, lagging, seconds=min(_READ_SECONDS, broker.timeout_seconds))
-    limits = {topic: _retention_seconds(broker, topic) for topic in {t for t, _ in lagging}}
+    limits = {topic: _retention_seconds(answer) for topic, answer in configs.items()}
     oldest = _oldest(records)
     found = {}
     for place in lagging:
@@ -80,10 +81,10 @@ def _ages(timestamp_ms: int, now: datetime, limit: float | None, *, estimated: b
     )
 
 
-def _retention_seconds(broker: Broker, topic: str) -> float | None:
+def _retention_seconds(answer: Callable[[], dict[str, str]]) -> float | None:
     """By time; None when it is unlimited, when the topic is compacted only, or not known."""
     try:
-        config = topic_config(broker, topic)
+        config = answer()
         limit = int(config.get("retention.ms", "-1"))
     except (StreamctlError, ValueError):
         return None

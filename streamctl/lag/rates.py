@@ -1,6 +1,5 @@
 """How fast records come, how fast they are processed, and when the lag is gone. Pure."""
 
-import statistics
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -67,6 +66,8 @@ def _mean(steps: Sequence[Step]) -> float:
 def _quarters(paces: Sequence[float]) -> tuple[float, float]:
     if len(paces) < _LEAST_INTERVALS:
         return min(paces), max(paces)
+    import statistics
+
     low, _, high = statistics.quantiles(paces, n=4)
     return max(0.0, low), high
 

@@ -14,6 +14,8 @@ from streamctl.checkpoint.location.generations import Generation
 from streamctl.checkpoint.location.store import Store
 from streamctl.checkpoint.tree.reader import Checkpoint
 from streamctl.errors import NotFound, Refused
+from streamctl.kafka.client import Broker
+from streamctl.kafka.records import first_records
 from streamctl.lag.measure import Subject, measure
 from streamctl.lag.peek import peek
 from streamctl.lag.publish import publish_once
@@ -80,6 +82,30 @@ def test_many_partitions_are_read_at_once(broker, new_topic, written):
     assert query.lag_records == 200
     for part in query.partitions:
         assert part.time_lag_seconds == pytest.approx(part.partition, abs=20)
+
+
+def test_a_backlog_behind_the_oldest_records_is_not_in_the_way(broker, new_topic):
+    topic = new_topic(partitions=20)
+    for partition in range(20):
+        send(broker, topic, 500, partition=partition)
+    wanted = {(topic, partition): partition for partition in range(20)}
+    found = first_records(broker, wanted, seconds=20)
+    assert {place: record.offset for place, record in found.items()} == wanted
+
+
+def test_records_of_an_open_transaction_are_lag(broker, new_topic, written):
+    topic = new_topic(partitions=1)
+    send(broker, topic, 5)
+    written.commit({topic: {0: 5}}, at=now())
+    producer = broker.producer({"transactional.id": topic})
+    producer.init_transactions()
+    producer.begin_transaction()
+    producer.produce(topic, b"v")
+    producer.flush()
+    careful = Broker(broker.servers, options={"isolation.level": "read_committed"})
+    report = measure([subject(written)], careful, location="cp", now=now(), ages=False)
+    assert report.lag_records == 1
+    producer.abort_transaction()
 
 
 def test_truncated_recreated_and_grown_topics(broker, new_topic, written, tmp_path):
