@@ -1,5 +1,7 @@
 """`streamctl`, and `python -m streamctl`."""
 
+import atexit
+import gc
 import sys
 
 from streamctl import __version__
@@ -12,6 +14,7 @@ def main() -> None:
         return
     from streamctl.cli.app import app
 
+    atexit.register(gc.freeze)  # the end of the process frees all: nobody need look for cycles
     app()
 
 

@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import os
-import tempfile
 import types
 import typing
 from datetime import datetime
@@ -18,6 +17,8 @@ T = TypeVar("T")
 
 def replace_file(path: Path, text: str) -> None:
     """Write beside, flush to disk, rename: a reader sees the old text or the new."""
+    import tempfile
+
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
