@@ -10,7 +10,7 @@ from streamctl.chaos import account
 from streamctl.chaos.counts import Counts, counts, examples
 from streamctl.chaos.evidence import Found, Must
 from streamctl.kafka.client import Broker
-from tests.harness import Project
+from tests.harness import Project, until
 
 RETAIN_ALL = "spark.options.spark.sql.streaming.minBatchesToRetain=1000000"
 
@@ -55,6 +55,11 @@ def is_drained(project: Project, broker: Broker, topic: str, generation: str = "
     ends = {partition: high for partition, (_, high) in broker.watermarks(topic).items()}
     committed = [c.position().committed for c in project.checkpoints(generation).values()]
     return len(committed) == 2 and all(at and at[0].kafka == {topic: ends} for at in committed)
+
+
+def drain(project: Project, broker: Broker, topic: str, generation: str = "0001") -> None:
+    """Wait until they have; the checkpoints are read so often only as the job can spare."""
+    until(lambda: is_drained(project, broker, topic, generation), every=0.5)
 
 
 def windows_of(data: Path, generation: str) -> dict[tuple[str, int], int]:

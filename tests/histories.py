@@ -34,7 +34,6 @@ def campaign(
     ground: "Field", topic: str, *, count: int, chance: random.Random
 ) -> tuple[dict[str, Any], list[str]]:
     """Kill `count` times, at most three."""
-    del topic
     project, kills = ground.project, min(count, KILLS)
     began = time.monotonic()
     _produce(ground, seed=chance.randrange(10**6))
@@ -52,11 +51,15 @@ def campaign(
     finally:
         live.send_signal(signal.SIGINT)
         live.communicate(timeout=60)
+    ends = ground.broker.watermarks(topic).values()
+    figures["live_records"] = sum(high for _, high in ends) - ground.records
     until(lambda: _lag(ground) == 0, seconds=PATIENCE_SECONDS, every=1)
     compared = project.json("reprocess", "compare", timeout=PATIENCE_SECONDS)
     (found,) = compared.data["queries"]
     figures |= {name: found[name] for name in ("equal", "different", "only_one", "only_other")}
     wrong = [] if compared.exit_code == 0 else [f"not equal: {compared.stdout}"]
+    if figures["live_records"] < RATE * figures["reprocess_seconds"] / 2:
+        wrong.append(f"only {figures['live_records']} records came meanwhile")
     allowed = RATE * ALLOWED_SECONDS
     if figures["live_lag_records"][1] > allowed:
         wrong.append(f"the live job fell more than {allowed} records behind")

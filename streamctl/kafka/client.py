@@ -303,7 +303,7 @@ class Broker:
         return offsets
 
     def _asking(self) -> "Consumer":
-        """A client that reads nothing: it asks for offsets in a quarter of an admin client's time.
+        """A consumer that reads nothing: it asks for offsets faster than an admin client.
 
         To one that reads what is committed, a log ends before an open transaction.
         """

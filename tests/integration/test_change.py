@@ -12,7 +12,6 @@ from streamctl.errors import ExitCode
 from streamctl.produce.ledger_entries import read_ledger
 from streamctl.resilience.dead_letter import read_origin
 from tests import accounting
-from tests.harness import until
 from tests.unit.change.helpers import small
 
 pytestmark = pytest.mark.integration
@@ -48,7 +47,7 @@ def test_rewind_then_rotate_across_a_changed_aggregation(project, broker, topic,
     assert project(*command).exit_code == 0
     keep = ("--set", accounting.RETAIN_ALL)
     assert project("start", *keep, "--set", "kafka.max_offsets_per_trigger=150").exit_code == 0
-    until(lambda: accounting.is_drained(project, broker, topic))
+    accounting.drain(project, broker, topic)
     busy = project.json("checkpoint", "rewind", "--query", "windows", "--to-batch", "1", "--yes")
     assert busy.exit_code == 11, busy.stderr
     assert project("stop").exit_code == 0
@@ -60,7 +59,7 @@ def test_rewind_then_rotate_across_a_changed_aggregation(project, broker, topic,
     assert rewound.data["facts"]["sink"]["files"] > 0
     assert all(r["available_records"] == r["records"] for r in rewound.data["facts"]["ranges"])
     assert project("start", *keep, "--set", "kafka.max_offsets_per_trigger=330").exit_code == 0
-    until(lambda: accounting.is_drained(project, broker, topic))
+    accounting.drain(project, broker, topic)
     assert project("stop").exit_code == 0
     audit = accounting.check(project, broker, topic, ledger)
     assert audit.wrong == []
@@ -77,7 +76,7 @@ def test_rewind_then_rotate_across_a_changed_aggregation(project, broker, topic,
     changed = ("--set", "stream.window=5 minutes")
     started = project.json("start", *keep, *changed)
     assert started.exit_code == 0, started.stderr
-    until(lambda: accounting.is_drained(project, broker, topic, "0002"))
+    accounting.drain(project, broker, topic, "0002")
     assert project("stop").exit_code == 0
     new = ends(project, "0002")
     unread = {name: sum(new[name][p] - old[name][p] for p in new[name]) for name in new}

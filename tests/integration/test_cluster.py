@@ -60,7 +60,7 @@ def test_executors_of_a_cluster_count_every_record(project, broker, topic, tmp_p
     there = ("--set", f"spark.master={cluster}", "--set", accounting.RETAIN_ALL)
     started = project("start", *there)
     assert started.exit_code == 0, started.stderr
-    until(lambda: accounting.is_drained(project, broker, topic))
+    accounting.drain(project, broker, topic)
     (application,) = (tmp_path / "work").iterdir()
     assert list(application.iterdir()), "no executor of the cluster was started"
     stopped = project.json("stop")

@@ -47,7 +47,7 @@ def test_a_whole_life(project, broker, topic, tmp_path):
     again = project.json("start")
     assert (again.exit_code, again.data["outcome"]) == (0, "already_running")
     assert again.data["run_id"] == first.data["run_id"]
-    until(lambda: accounting.is_drained(project, broker, topic))
+    accounting.drain(project, broker, topic)
 
     status = project.json("status")
     assert (status.exit_code, status.data["verdict"]) == (0, "ok")
@@ -102,7 +102,7 @@ def test_sigkill_of_the_driver_is_recovered_and_all_is_accounted_for(
         assert time.monotonic() - killed_at < 2
         until(lambda n=kills: project.status().attempt == n + 1)
     until(lambda: project.status().observed is Observed.RUNNING)
-    until(lambda: accounting.is_drained(project, broker, topic))
+    accounting.drain(project, broker, topic)
     assert project("stop").exit_code == 0
     assert project.status().restarts == 2
     audit = accounting.check(project, broker, topic, ledger)
@@ -120,7 +120,7 @@ def test_a_standby_takes_over_and_all_is_accounted_for(project, broker, topic, t
     os.kill(before.driver_pid, signal.SIGKILL)
     until(lambda: project.status().driver_pid == before.standby_pid)
     until(lambda: project.status().observed is Observed.RUNNING)
-    until(lambda: accounting.is_drained(project, broker, topic))
+    accounting.drain(project, broker, topic)
     assert project("stop").exit_code == 0
     after = project.status()
     assert (after.attempt, after.restarts, after.standby_pid) == (2, 1, None)
@@ -156,7 +156,7 @@ def test_a_killed_supervisor_leaves_no_second_writer(project, broker, topic, tmp
     assert (stopped.exit_code, stopped.data["outcome"]) == (0, "already_stopped")
     assert not session_members(status.driver_pid)
     assert project("start", *retain).exit_code == 0
-    until(lambda: accounting.is_drained(project, broker, topic))
+    accounting.drain(project, broker, topic)
     assert project("stop").exit_code == 0
     audit = accounting.check(project, broker, topic, ledger)
     assert (audit.wrong, audit.must.unread, audit.counts.letters_again) == ([], 0, 0)
@@ -263,7 +263,7 @@ def test_a_broker_that_was_lost_is_told_once_and_nothing_is_lost(tmp_path):
         until(lambda: project.status().observed is Observed.RUNNING, seconds=120)
         assert project.json("status").exit_code == 0
         broker = Broker(servers, timeout_seconds=20)
-        until(lambda: accounting.is_drained(project, broker, topic))
+        accounting.drain(project, broker, topic)
         assert project("stop").exit_code == 0
         errors = project("logs", "--level", "ERROR").stdout
         assert "\tat " not in errors
@@ -287,7 +287,7 @@ def test_catch_up_takes_larger_batches_while_behind_and_then_steady_ones(
     produce(project, count=6000, ledger=ledger)
     flags = ("--set", accounting.RETAIN_ALL, "--set", "kafka.max_offsets_per_trigger=200")
     assert project("start", *flags, "--set", "catch_up.enabled=true").exit_code == 0
-    until(lambda: accounting.is_drained(project, broker, topic))
+    accounting.drain(project, broker, topic)
     until(lambda: steady_again(project) == set(TELEMETRY))
     assert project("stop").exit_code == 0
     lines = [json.loads(line) for line in project.run.progress_file.read_text().splitlines()]
