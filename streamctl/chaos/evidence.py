@@ -26,7 +26,8 @@ class Sample:
         driver_lives: whether a driver's process is there, looked at from outside.
         health: verdict of `/health`; `silent` without an answer, empty without an address.
         told_lag: records behind, by `lag`; None where it could not tell.
-        true_lag: log ends minus the offset log's last committed entry; None where Kafka is silent.
+        true_lag: log ends minus the offset log's last committed entry; of the values around the
+            moment at which `lag` was asked, the nearest to its answer. None where Kafka is silent.
     """
 
     at: float

@@ -3,6 +3,7 @@
 import json
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -107,17 +108,31 @@ class Watch:
         )
 
     def _lags(self) -> tuple[int | None, int | None]:
-        """What `lag` tells of the windows, and what is so."""
-        told = true = None
+        """What `lag` tells of the windows, and what is so.
+
+        A batch may be committed meanwhile, so the truth is looked at before and after: of what lies
+        between, the nearest to what is told.
+        """
         subject = self._subject
-        with suppress(StreamctlError):
-            found = find_subjects(str(subject.places["checkpoint"]), query=subject.query)
-            with subject.ask(timeout_seconds=2) as broker:
-                report = measure(found, broker, location="", now=datetime.now(UTC), ages=False)
-            told = report.lag_records
-        with suppress(StreamctlError):
-            true = subject.true_lag()
-        return told, true
+        before = _or_none(subject.true_lag)
+        told = _or_none(self._told_lag)
+        after = _or_none(subject.true_lag)
+        if told is None or before is None or after is None:
+            return told, after
+        return told, sorted((before, told, after))[1]
+
+    def _told_lag(self) -> int | None:
+        subject = self._subject
+        found = find_subjects(str(subject.places["checkpoint"]), query=subject.query)
+        with subject.ask(timeout_seconds=2) as broker:
+            report = measure(found, broker, location="", now=datetime.now(UTC), ages=False)
+        return report.lag_records
+
+
+def _or_none(look: Callable[[], int | None]) -> int | None:
+    with suppress(StreamctlError):
+        return look()
+    return None
 
 
 def _health(url: str) -> str:
