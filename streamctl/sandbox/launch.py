@@ -80,9 +80,13 @@ def launch(wanted: Launch, *, port: int, controller_port: int, on_event: OnEvent
     return spawn(command, output=logs / "broker.out")
 
 
+_NOTE = re.compile(r"(NOTE: )?Picked up \w+: ")
+"""The JVM names the environment variables that it takes options from."""
+
+
 def last_error(directory: Path) -> str:
     """Return the last ERROR of the broker since its last start, with the exception's own words."""
-    said = _tail(directory / "logs" / "broker.out")
+    said = [line for line in _tail(directory / "logs" / "broker.out") if not _NOTE.match(line)]
     lines = said + _tail(directory / "logs" / "broker.log")
     errors = [n for n, line in enumerate(lines) if re.search(r" (ERROR|FATAL) |^Error: ", line)]
     if errors:

@@ -67,4 +67,4 @@ def test_executors_of_a_cluster_count_every_record(project, broker, topic, tmp_p
     assert (stopped.exit_code, stopped.data["outcome"]) == (0, "stopped")
     audit = accounting.check(project, broker, topic, ledger)
     assert audit.wrong == []
-    assert (audit.must.records, audit.must.unread) == (1500, 0)
+    assert (audit.must.produced, audit.must.unread) == (1500, 0)

@@ -65,6 +65,11 @@ LOG = "2026-11-24T02:46:19.827Z "
             "z.W: root",
         ),
         ("Error: Could not create the JVM\n", "", "Error: Could not create the JVM"),
+        (
+            "NOTE: Picked up JDK_JAVA_OPTIONS: -Xx\nPicked up JAVA_TOOL_OPTIONS: -Xy\n",
+            "",
+            "no ERROR in its log, so it was ended from outside",
+        ),
         ("Killed by the kernel\n", f"{LOG}INFO X fine\n", "Killed by the kernel"),
     ],
 )
