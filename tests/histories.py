@@ -44,7 +44,7 @@ def campaign(
     figures["live_drain_seconds"] = round(time.monotonic() - began)
     live = project.spawn(
         *("produce", "--rate", str(RATE), "--duration", "36000", "--event-rate", "20"),
-        *("--start-time", "2027-06-01T00:00:00"),
+        *("--start-time", "2026-04-01T00:00:00"),
     )
     try:
         figures |= _again(ground, kills, chance)

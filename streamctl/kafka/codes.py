@@ -17,3 +17,5 @@ LEADERSHIP = {
     "NOT_COORDINATOR", "COORDINATOR_NOT_AVAILABLE", "COORDINATOR_LOAD_IN_PROGRESS",
 }  # fmt: skip
 """A partition changes its leader: the same question may be answered a moment later."""
+REFUSED = {"INVALID_RECORD", "INVALID_TIMESTAMP"}
+"""The broker does not take a record; for its timestamp, where it has a key and is not too large."""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from streamctl.errors import ExitCode
 from streamctl.kafka.client import Broker
+from streamctl.kafka.codes import REFUSED
 from streamctl.produce.ledger import LedgerHeader, LedgerWriter
 from streamctl.produce.mix import Mix
 from streamctl.produce.telemetry import NO_TIME, Batch, Clock, Telemetry
@@ -323,7 +324,7 @@ class _Run:
             reports.offsets.append(message.offset())
             return
         self._failed += 1
-        self._error = self._error or error.str()
+        self._error = self._error or _told(error)
         self._reports.fail(sequence, error.code())
 
     def _note_reports(self) -> None:
@@ -357,3 +358,12 @@ class _Run:
 
 _TELL_SECONDS = 0.25
 _DRAIN_SECONDS_WHEN_STOPPED = 10.0
+
+
+def _told(error: Any) -> str:
+    if error.name() not in REFUSED:
+        return str(error.str())
+    return (
+        f"{error.str()}: a record may be an hour ahead of the broker's clock, or as the topic's "
+        "message.timestamp.after.max.ms says"
+    )

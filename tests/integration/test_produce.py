@@ -5,7 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -37,6 +37,16 @@ def everything(broker: Broker, topic: str) -> dict[int, Record]:
             assert headers["producer_run_id"]
             found[sequence] = record
     return found
+
+
+def test_records_of_tomorrow_are_refused_and_it_says_why(broker, new_topic, tmp_path) -> None:
+    tomorrow = simulated_clock(datetime.now(UTC) + timedelta(days=1), records_per_second=100)
+    report = produce(
+        broker, new_topic(), mix=MIX, pace=Pace(count=10), ledger=tmp_path / "l", clock=tomorrow,
+        run_id="r",
+    )  # fmt: skip
+    assert (report.verdict, report.acknowledged_records) == (Verdict.PROBLEM, 0)
+    assert "message.timestamp.after.max.ms" in report.error
 
 
 def test_the_topic_is_the_ledger(broker: Broker, new_topic: Callable[..., str], tmp_path) -> None:
