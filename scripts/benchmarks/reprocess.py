@@ -15,7 +15,7 @@ from scripts.benchmarks.stage import Stage
 from streamctl.jars import connector_jars
 from streamctl.settings.model import Settings, SparkSettings
 
-RECORDS = 1_500_000
+RECORDS = 3_000_000
 BATCH_RECORDS = 100_000
 GOAL = 0.95
 OURS, BARE = "records/s, streamctl reprocess", "records/s, availableNow by itself"
