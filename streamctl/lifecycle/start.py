@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 
-from streamctl.checkpoint.location.store import Store
+from streamctl.checkpoint.tree.files import local_path
 from streamctl.errors import (
     Busy,
     DeadlinePassed,
@@ -145,8 +145,14 @@ def _was_elsewhere(run: RunDirectory, settings: Settings) -> bool:
         before = run.read(Status)
     except Malformed:
         return False  # it is about to be replaced
-    here = Store.open(settings.checkpoint.location).path
-    return before is not None and Store.open(before.checkpoint_location).path != here
+    if before is None:
+        return False
+    return _place(before.checkpoint_location) != _place(settings.checkpoint.location)
+
+
+def _place(location: str) -> str:
+    """One spelling of it. Nothing is opened: a former place may be out of reach."""
+    return local_path(location) or location.rstrip("/")
 
 
 def _spawn(run: RunDirectory, *, project: Path, lock: int) -> "subprocess.Popen[bytes]":

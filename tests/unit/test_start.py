@@ -1,5 +1,6 @@
 """What a start does to the files of the run before; its checks have tests of their own."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -55,6 +56,13 @@ def test_on_another_checkpoint_the_history_begins_anew(run, tmp_path):
 def test_on_the_same_checkpoint_it_goes_on(run, tmp_path):
     prepare(run, f"file://{tmp_path}/here")
     assert list(run.progress()) == [{"batch_id": 0}]
+
+
+@pytest.mark.parametrize("former", ["nosuch://bucket/checkpoint", "s3://bucket/checkpoint/"])
+def test_a_former_place_need_not_be_within_reach(run, tmp_path, former):
+    run.write(replace(run.read(Status), checkpoint_location=former))
+    prepare(run, str(tmp_path / "here"))
+    assert list(run.progress()) == []
 
 
 def test_what_cannot_be_read_of_the_run_before_is_replaced(run):
