@@ -124,7 +124,8 @@ class Subject(Operated):
             StreamctlError: either cannot be told.
         """
         position = self.position()
-        marks = self.ask(timeout_seconds=2).watermarks(self.topic)
+        with self.ask(timeout_seconds=2) as broker:
+            marks = broker.watermarks(self.topic)
         return sum(high - max(low, position.get(p, 0)) for p, (low, high) in marks.items())
 
     def remember(self) -> None:
