@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import shutil
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -23,6 +24,7 @@ from streamctl.rundir.records import (
 )
 
 T = TypeVar("T")
+_FORMER_KEPT = 5
 
 
 class RunDirectory:
@@ -131,6 +133,8 @@ class RunDirectory:
     def put_history_aside(self, now: datetime) -> Path | None:
         """Move what was told of batches to `former/<time>`: those of another checkpoint begin anew.
 
+        The newest five of them are kept.
+
         Args:
             now: UTC.
 
@@ -144,6 +148,8 @@ class RunDirectory:
         for file in found:
             aside.mkdir(parents=True, exist_ok=True)
             file.rename(aside / file.name)
+        for old in sorted(aside.parent.glob("*"))[:-_FORMER_KEPT]:
+            shutil.rmtree(old)
         return aside if found else None
 
     @property

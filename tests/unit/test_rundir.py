@@ -1,7 +1,7 @@
 """Files between CLI, supervisor and driver."""
 
 import os
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -83,6 +83,15 @@ def test_what_was_told_of_another_checkpoint_is_put_aside(tmp_path):
         "seen.json",
     ]
     assert (list(run.progress()), run.losses(), run.read(Seen)) == ([], [], None)
+
+
+def test_the_newest_five_of_those_put_aside_are_kept(tmp_path):
+    run = RunDirectory(tmp_path)
+    asides = []
+    for minutes in range(7):
+        run.progress_file.write_text('{"batch_id": 1}\n')
+        asides.append(run.put_history_aside(NOW + timedelta(minutes=minutes)))
+    assert [aside.exists() for aside in asides] == [False] * 2 + [True] * 5
 
 
 def test_one_lock_at_a_time(tmp_path):
