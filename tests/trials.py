@@ -32,15 +32,21 @@ WRONG = {
 """Job of `tests/wrong_jobs.py` -> the invariant that has to catch it."""
 
 
-def aimed(place: Path, *, count: int, chance: random.Random) -> tuple[dict[str, Any], list[str]]:
-    """One job, killed again and again, every other time at a named phase."""
+def kills(count: int, chance: random.Random) -> list[Activity]:
+    """SIGKILLs of the driver, every other one at a named phase, each followed by a commit."""
     method: list[Activity] = []
     for number in range(count):
         phase = chance.choice(list(PHASES))
         at = action("job.kill_at", phase=phase) if number % 2 else action("job.kill")
         method += [at, action("job.await_commit", after=chance.uniform(0, 4))]
+    return method
+
+
+def aimed(place: Path, *, count: int, chance: random.Random) -> tuple[dict[str, Any], list[str]]:
+    """One job, killed again and again, every other time at a named phase."""
     experiment = Experiment(
-        name="aimed", title=f"{count} kills", hypothesis=STEADY, method=tuple(method),
+        name="aimed", title=f"{count} kills", hypothesis=STEADY,
+        method=tuple(kills(count, chance)),
         expects={"detected_by": ["status", "restart"]}, job={"supervise.attempts": 10 * count},
     )  # fmt: skip
     return _figures(place, experiment, chance=chance)
@@ -63,22 +69,38 @@ FAULTS: dict[str, tuple[Activity, ...]] = {
 }  # fmt: skip
 
 
-def mixed(place: Path, *, count: int, chance: random.Random) -> tuple[dict[str, Any], list[str]]:
-    """One job, through six kinds of faults in turns, each followed by a SIGKILL."""
+def faults(names: list[str], chance: random.Random) -> list[Activity]:
+    """Each fault by its name and a commit, then a SIGKILL and a commit."""
     method: list[Activity] = []
-    names = [list(FAULTS)[number % len(FAULTS)] for number in range(count)]
-    chance.shuffle(names)
     for name in names:
         method += [*FAULTS[name], action("job.await_commit", seconds=180)]
         method += [action("job.kill"), action("job.await_commit", after=chance.uniform(0, 3))]
+    return method
+
+
+def mixed(place: Path, *, count: int, chance: random.Random) -> tuple[dict[str, Any], list[str]]:
+    """One job, through six kinds of faults in turns, each followed by a SIGKILL."""
+    names = [list(FAULTS)[number % len(FAULTS)] for number in range(count)]
+    chance.shuffle(names)
     experiment = Experiment(
-        name="mixed", title=f"{count} faults", hypothesis=STEADY, method=tuple(method),
-        before=(action("disk.small", megabytes=512),),
+        name="mixed", title=f"{count} faults", hypothesis=STEADY,
+        method=tuple(faults(names, chance)), before=(action("disk.small", megabytes=512),),
         expects={"detected_by": ["status", "lag", "restart"]},
         job={"supervise.attempts": 20 * count, "limits.disk_floor_bytes": 0},
     )  # fmt: skip
     figures, wrong = _figures(place, experiment, chance=chance)
     return figures | {"faults": {name: names.count(name) for name in FAULTS}}, wrong
+
+
+def cycles(place: Path, *, count: int, chance: random.Random) -> tuple[dict[str, Any], list[str]]:
+    """A small share of both in one job, as the tests run it: a broker's fault, then kills."""
+    method = [*faults(["broker killed", "partition"], chance), *kills(count - 4, chance)]
+    experiment = Experiment(
+        name="cycles", title=f"{count} faults and kills", hypothesis=STEADY, method=tuple(method),
+        expects={"detected_by": ["status", "lag", "restart"]},
+        job={"supervise.attempts": 20 * count},
+    )  # fmt: skip
+    return _figures(place, experiment, chance=chance)
 
 
 def fuzzed(place: Path, *, count: int, chance: random.Random) -> tuple[dict[str, Any], list[str]]:
