@@ -17,10 +17,11 @@ import typer
 
 from streamctl.cli.change_views import change_view
 from streamctl.cli.command import Here, command, flags
+from streamctl.cli.render import View
 from streamctl.errors import StreamctlError
 
 if TYPE_CHECKING:
-    from streamctl.checkpoint.change.apply import ChangeReport
+    from streamctl.checkpoint.change.apply import Build, ChangeReport
     from streamctl.checkpoint.change.area import Area, Held, Target
     from streamctl.checkpoint.change.guards import Kafka
     from streamctl.checkpoint.change.plan import Plan
@@ -98,6 +99,7 @@ def change_command(
     *,
     accepts: tuple[str, ...] = (),
     plans: bool = True,
+    view: Callable[[Any], View] = change_view,
 ) -> None:
     """Register a command that goes from plan to change.
 
@@ -107,6 +109,7 @@ def change_command(
         function: is given `here`, `how`, and its own parameters.
         accepts: guards that the operator can override, beside `accept-protected`.
         plans: whether the plan can be shown or kept instead; not where it was kept before.
+        view: draws the plan and what became of it.
     """
     guards = {code.replace("-", "_"): code for code in (*accepts, "accept-protected")}
     added: dict[str, tuple[Any, Any]] = {
@@ -128,7 +131,7 @@ def change_command(
 
     here, _, *own = inspect.signature(function).parameters.values()
     run.__signature__ = inspect.Signature([here, *own, *flags(added)])  # type: ignore[attr-defined]
-    command(app, name, view=change_view)(run)
+    command(app, name, view=view)(run)
 
 
 def change(here: Here, area: "Area", make: "Callable[[], Plan]", how: How) -> "Plan | ChangeReport":
@@ -168,7 +171,19 @@ def change(here: Here, area: "Area", make: "Callable[[], Plan]", how: How) -> "P
             _copy_out(here, plan)
         elif plan.verb == "archive":
             _pack(here, area, plan, holding)
-        return changes.apply(area, plan, holding)
+        build = _builder(here, plan) if plan.verb == "restore" else None
+        return changes.apply(area, plan, holding, build=build)
+
+
+def _builder(here: Here, plan: "Plan") -> "Build":
+    """What makes the trees of a restore, from the backup that its plan names."""
+    from streamctl.checkpoint.backup.repository import Repository
+    from streamctl.checkpoint.change.restore import builder
+
+    found = Repository.open(plan.facts["repository"])
+    manifest = found.manifest(plan.facts["backup"])
+    keep_rows = plan.facts["keep_rows"]
+    return builder(found, manifest, keep_rows=keep_rows, on_event=here.on_event)
 
 
 def _pack(here: Here, area: "Area", plan: "Plan", holding: "Held") -> None:

@@ -9,13 +9,12 @@ import tempfile
 import threading
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from streamctl.checkpoint.backup.format import Manifest
-from streamctl.checkpoint.backup.generation import restore_generation
 from streamctl.checkpoint.backup.repository import Repository
+from streamctl.checkpoint.change.restore import location_area, restore_generation
 from streamctl.checkpoint.location.store import Store
 from streamctl.errors import DeadlinePassed
 from streamctl.reports import Event, OnEvent, Verdict, worst
@@ -98,14 +97,12 @@ def drill(
     try:
         tried = _settings(settings, scratch)
         restore_generation(
+            location_area(tried.checkpoint.location),
             repository,
             manifest,
-            location=tried.checkpoint.location,
             output=tried.output.location,
             job=settings.job.entry,
             keep_rows=False,
-            lease_seconds=settings.checkpoint.lease_seconds,
-            now=datetime.now(UTC),
             on_event=on_event,
         )
         run = RunDirectory(scratch / "run")

@@ -3,12 +3,13 @@
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from streamctl.checkpoint.backup.generation import GenerationRestored, restore_generation
 from streamctl.checkpoint.backup.policy import Policy
 from streamctl.checkpoint.backup.repository import Repository
 from streamctl.checkpoint.backup.schedule import Round, make_round
 from streamctl.checkpoint.backup.sources import find_sources, settings_digest
 from streamctl.checkpoint.backup.take import About, Source, default_location
+from streamctl.checkpoint.change.apply import ChangeReport
+from streamctl.checkpoint.change.restore import location_area, restore_generation
 from streamctl.errors import BrokerUnreachable, StreamctlError, TopicNotFound
 from streamctl.kafka.client import Broker
 from streamctl.reports import OnEvent, Verdict, ignore
@@ -36,7 +37,7 @@ def repository_of(
 
 def restore_to_job(
     settings: Settings, repository: Repository, backup_id: str, *, on_event: OnEvent
-) -> GenerationRestored:
+) -> ChangeReport:
     """Let the job go on from a backup, in a new generation.
 
     Raises:
@@ -44,13 +45,11 @@ def restore_to_job(
         StreamctlError: as `restore_generation`.
     """
     return restore_generation(
+        location_area(settings.checkpoint.location),
         repository,
         repository.manifest(backup_id),
-        location=settings.checkpoint.location,
         output=settings.output.location,
         job=settings.job.entry,
-        lease_seconds=settings.checkpoint.lease_seconds,
-        now=datetime.now(UTC),
         on_event=on_event,
     )
 

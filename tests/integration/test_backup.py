@@ -56,7 +56,7 @@ def test_a_running_job_is_backed_up_and_goes_on_from_there(project, tmp_path):
     for number, (taken, at) in enumerate(zip(backups[::3], batches[::3], strict=True), start=2):
         restored = project.json("checkpoint", "restore", taken["id"], "--yes")
         assert restored.exit_code == 0, restored.stderr
-        generation = restored.data["generation"]
+        generation = restored.data["facts"]["generation"]
         assert generation == f"000{number}"
         assert project("start", "--set", "kafka.max_offsets_per_trigger=1000").exit_code == 0
         project.drain()

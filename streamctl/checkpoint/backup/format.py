@@ -23,6 +23,7 @@ from typing import Any
 
 import zstandard
 
+from streamctl.checkpoint.formats.model import KafkaOffsets
 from streamctl.errors import Malformed, Unsupported
 
 FORMAT = 1
@@ -94,6 +95,11 @@ class StoredQuery:
     def size_bytes(self) -> int:
         """Of all files, as they were."""
         return sum(file.size_bytes for file in self.files)
+
+    @property
+    def positions(self) -> KafkaOffsets:
+        """Next offset to read, by topic and partition."""
+        return {t: {int(p): o for p, o in parts.items()} for t, parts in self.offsets.items()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

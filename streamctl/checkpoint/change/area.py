@@ -165,8 +165,16 @@ class Held:
             LeaseLost: it is no longer ours.
         """
         if time.monotonic() - self._renewed > LEASE_SECONDS / 3:
-            self._lease = lease.renew(self.area.store, self._lease, now=datetime.now(UTC))
-            self._renewed = time.monotonic()
+            self.confirm()
+
+    def confirm(self) -> None:
+        """Renew the lease before what cannot be taken back by looking away.
+
+        Raises:
+            LeaseLost: it is no longer ours.
+        """
+        self._lease = lease.renew(self.area.store, self._lease, now=datetime.now(UTC))
+        self._renewed = time.monotonic()
 
     def release(self) -> None:
         """Give it back. Where that fails, it binds nobody once this process is gone."""

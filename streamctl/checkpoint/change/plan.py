@@ -27,12 +27,14 @@ class Kind(StrEnum):
 
     Rebuild: the tree there without some files, and with others written anew.
     Create: a new tree of the written files, instead of what is there.
+    Restore: a new tree that a backup holds.
     Write: a whole small file of the store; no text takes it away. Remove: to the trash.
     Bring back: what a slot of the trash holds, for what is there now.
     """
 
     REBUILD = "rebuild"
     CREATE = "create"
+    RESTORE = "restore"
     WRITE = "write"
     REMOVE = "remove"
     BRING_BACK = "bring back"

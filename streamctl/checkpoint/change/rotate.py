@@ -10,7 +10,7 @@ from typing import Any
 from streamctl.checkpoint.change import guards
 from streamctl.checkpoint.change.area import Area
 from streamctl.checkpoint.change.carry import Carried, carried, carry
-from streamctl.checkpoint.change.guards import Kafka, Range
+from streamctl.checkpoint.change.guards import Kafka
 from streamctl.checkpoint.change.plan import Kind, Plan, Step, make_plan
 from streamctl.checkpoint.formats import log
 from streamctl.checkpoint.formats.model import KafkaOffsets
@@ -111,7 +111,7 @@ def plan_rotate(
         topic_ids=dict(topic_ids) or old.topic_ids,
         why=why or "rotate",
     )
-    ranges, obstacles = guards.ask(_at(positions), kafka)
+    ranges, obstacles = guards.ask(guards.standing_at(positions), kafka)
     changed = guards.same_topics(old.topic_ids, kafka) if starting is None else []
     given_up = [
         state
@@ -137,21 +137,6 @@ def plan_rotate(
         },
         notes=tuple(_notes(old, given_up, kafka)),
     )
-
-
-def _at(positions: KafkaOffsets) -> list[Range]:
-    return [
-        Range(
-            topic=topic,
-            partition=partition,
-            start=offset,
-            end=offset,
-            records=0,
-            available_records=None,
-        )
-        for topic, partitions in sorted(positions.items())
-        for partition, offset in sorted(partitions.items())
-    ]
 
 
 def _steps(area: Area, new: Generation, moves: list[Carried]) -> list[Step]:
@@ -272,7 +257,7 @@ def plan_rotate_bare(
     checkpoint = Checkpoint.open(path)
     name = os.path.basename(path)  # noqa: PTH119
     item = carried(checkpoint, query=name)
-    ranges, obstacles = guards.ask(_at(item.positions), kafka)
+    ranges, obstacles = guards.ask(guards.standing_at(item.positions), kafka)
     given_up = open_state(checkpoint, query=name)
     return make_plan(
         verb="rotate",
