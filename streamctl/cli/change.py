@@ -91,6 +91,11 @@ class How:
     accept: Mapping[str, bool]
     name: str = ""
 
+    @property
+    def accepted(self) -> list[str]:
+        """Codes of the guards that are overridden."""
+        return [code for code, yes in self.accept.items() if yes]
+
 
 def change_command(
     app: typer.Typer,
@@ -145,7 +150,7 @@ def change(here: Here, area: "Area", make: "Callable[[], Plan]", how: How) -> "P
     from streamctl.cli.confirm import confirm, confirm_name
 
     if how.dry_run or how.plan_file:
-        plan = _planned(here, lambda: again(make))
+        plan = planned(here, lambda: again(make))
         _look_around(here, area)
         if how.plan_file:
             how.plan_file.write_text(format_plan(plan), encoding="utf-8")
@@ -155,9 +160,8 @@ def change(here: Here, area: "Area", make: "Callable[[], Plan]", how: How) -> "P
             here.warn(
                 f"An interrupted {finished.verb} of {finished.at:%H:%M:%S}Z was finished first."
             )
-        plan = _planned(here, make)
-        accepted = [code for code, yes in how.accept.items() if yes]
-        require(plan, accept=accepted)
+        plan = planned(here, make)
+        require(plan, accept=how.accepted)
         path = None if area.has_generations else local_path(area.location)
         if path is not None:
             with suppress(FileNotFoundError):
@@ -225,7 +229,7 @@ def _look_around(here: Here, area: "Area") -> None:
         here.warn(f"An interrupted {left.entry.verb} is finished first, which may alter the plan.")
 
 
-def _planned(here: Here, make: "Callable[[], Plan]") -> "Plan":
+def planned(here: Here, make: "Callable[[], Plan]") -> "Plan":
     """The plan with the guard of a protected context.
 
     Raises:

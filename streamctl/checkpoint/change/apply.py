@@ -106,7 +106,7 @@ def require_unmoved(area: Area, plan: Plan) -> None:
     Raises:
         Refused: a place has moved since the plan was made.
     """
-    if fingerprint(plan.steps, area.store) != plan.fingerprint:
+    if fingerprint(plan.steps, area.store, plan.watched) != plan.fingerprint:
         raise Refused(
             f"{plan.subject} has changed since the plan was made",
             hint="Make the plan again.",
