@@ -224,13 +224,13 @@ def forget(
     here: Here, backup_id: _Id, *, repository: _Repository = "", yes: _Yes = False
 ) -> "Changed":
     """Forget one backup; `prune` frees its content."""
-    from streamctl.checkpoint.backup.locks import locked
+    from streamctl.checkpoint.backup.prune import forget as forget_backup
 
-    found = _repository(here.settings(), repository)
+    settings = here.settings()
+    found = _repository(settings, repository)
     name = found.find(backup_id)
     confirm(f"forget backup {name}", yes=yes)
-    with locked(found.store, what="backup forget", alone=True, now=datetime.now(UTC)):
-        found.forget(name)
+    forget_backup(found, name, at_least=settings.backup.at_least, now=datetime.now(UTC))
     return views.Changed(id=name, what="forgotten")
 
 

@@ -9,6 +9,7 @@ import tempfile
 import threading
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from streamctl.checkpoint.backup.repository import Repository
 from streamctl.checkpoint.change.restore import location_area, restore_generation
 from streamctl.checkpoint.location.store import Store
 from streamctl.errors import DeadlinePassed
-from streamctl.reports import Event, OnEvent, Verdict, worst
+from streamctl.reports import Event, OnEvent, Verdict, iso, worst
 from streamctl.rundir.directory import RunDirectory
 from streamctl.rundir.files import replace_file
 from streamctl.rundir.records import Failure
@@ -107,7 +108,10 @@ def drill(
         )
         run = RunDirectory(scratch / "run")
         _run_driver(run, tried, project, patience_seconds, on_event)
-        return _judged(manifest, run, seconds=time.monotonic() - began)
+        found = _judged(manifest, run, seconds=time.monotonic() - began)
+        when = iso(datetime.now(UTC)) if found.verdict is Verdict.OK else ""
+        repository.put_mark(manifest.id, drilled_at=when)
+        return found
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 

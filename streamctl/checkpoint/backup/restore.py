@@ -12,9 +12,11 @@ import posixpath
 import shutil
 import uuid
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from streamctl.checkpoint.backup.format import Manifest, StoredFile, StoredQuery
+from streamctl.checkpoint.backup.locks import reading
 from streamctl.checkpoint.backup.packs import PackReader, read_index
 from streamctl.checkpoint.backup.repository import Repository
 from streamctl.checkpoint.location.store import StorageFailed
@@ -93,7 +95,8 @@ def restore(
     require_empty(place)
     staged = _staged(place)
     try:
-        rewritten = build(repository, query, at=staged, place=place, on_event=on_event)
+        with reading(repository.store, what="restore", now=datetime.now(UTC)):
+            rewritten = build(repository, query, at=staged, place=place, on_event=on_event)
         os.sync()
         if os.path.isdir(place):  # noqa: PTH112
             os.rmdir(place)  # noqa: PTH106  empty, see above; another's files would stop it
@@ -186,7 +189,7 @@ def build(
                 stream.writelines(reader.piece(piece) for piece in file.pieces)
         done += file.size_bytes
         if number % 64 == 0:
-            on_event(Event(message="restoring", done=done, total=total))
+            on_event(Event(message="restoring", done=done, total=total, in_bytes=True))
     for name in rewritten:
         for beside in layout.sidecars(name):
             Path(at, beside).unlink(missing_ok=True)

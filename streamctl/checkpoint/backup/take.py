@@ -25,7 +25,7 @@ from streamctl.checkpoint.formats import filelog, log
 from streamctl.checkpoint.tree import layout
 from streamctl.checkpoint.tree.files import Files
 from streamctl.checkpoint.tree.reader import Checkpoint
-from streamctl.errors import Malformed, StreamctlError
+from streamctl.errors import Malformed, StreamctlError, WouldNotStart
 from streamctl.reports import Event, OnEvent, Verdict, iso
 
 _TRIES = 5
@@ -124,6 +124,7 @@ def take(
     Raises:
         NothingCommitted: a query has no batch to go on from.
         Moving: the query purged files faster than they were read, five times.
+        WouldNotStart: a file that the next start needs is not there.
         Busy: somebody prunes.
         StorageFailed, StreamctlError: a store fails.
     """
@@ -204,18 +205,31 @@ class _Work:
 
 def _take(source: Source, work: _Work, about: About, batch_id: int | None) -> StoredQuery:
     known = work.known(source.checkpoint.location)
+    stood: tuple[int, ...] | None = None
     for _ in range(_TRIES):
+        newest = tuple(source.checkpoint.log_ids().committed[-1:])
         try:
             closure = close(source.checkpoint, batch_id=batch_id)
             files = _read(source.checkpoint.files, closure, known, work)
             sink_id, fence = _fence(source.sink, closure.batch_id, work.writer)
-        except FileNotFoundError:
+        except FileNotFoundError as error:
+            if stood is not None and tuple(source.checkpoint.log_ids().committed[-1:]) == stood:
+                raise _missing(source, error) from error
+            stood = newest
             work.repins += 1
             continue
         return _query(source, closure, (*files, *fence), sink_id, about)
     raise Moving(
         f'"{source.checkpoint.location}" changes faster than it can be read',
         hint="Raise `spark.sql.streaming.minBatchesToRetain`, or back up nearer to it.",
+    )
+
+
+def _missing(source: Source, error: FileNotFoundError) -> WouldNotStart:
+    """Nothing was committed during two tries: nobody purges, and what is needed is not there."""
+    return WouldNotStart(
+        f'"{source.checkpoint.location}" lacks a file that its next start needs: {error}',
+        hint=f"`streamctl checkpoint verify {source.checkpoint.location}` says what that means.",
     )
 
 
@@ -242,7 +256,7 @@ def _read(
             work.read_bytes += found[member.path].size_bytes
         done += member.size_bytes or 0
         if number % 64 == 0:
-            work.on_event(Event(message="backing up", done=done, total=total))
+            work.on_event(Event(message="backing up", done=done, total=total, in_bytes=True))
     return list(found.values())
 
 

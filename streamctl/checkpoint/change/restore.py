@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 
 from streamctl.checkpoint.backup import sink
 from streamctl.checkpoint.backup.format import Manifest
+from streamctl.checkpoint.backup.locks import reading
 from streamctl.checkpoint.backup.repository import Repository
 from streamctl.checkpoint.backup.restore import build
 from streamctl.checkpoint.change import guards
@@ -196,13 +197,14 @@ def builder(
             on_event(event)
 
         os.mkdir(slot)  # noqa: PTH102
-        for query in manifest.queries:
-            at, place = f"{slot}/{query.name}", f"{step.place}/{query.name}"
-            if step.home:
-                sink.begin_sink(repository, query, place, built_at=at, keep_rows=keep_rows)
-            else:
-                build(repository, query, at=at, place=place, on_event=told)
-            beat()
+        with reading(repository.store, what=RESTORE, now=datetime.now(UTC)):
+            for query in manifest.queries:
+                at, place = f"{slot}/{query.name}", f"{step.place}/{query.name}"
+                if step.home:
+                    sink.begin_sink(repository, query, place, built_at=at, keep_rows=keep_rows)
+                else:
+                    build(repository, query, at=at, place=place, on_event=told)
+                beat()
         os.sync()
 
     return make
