@@ -113,6 +113,7 @@ def shown(report: Shown) -> View:
         ("backup", manifest.id),
         ("taken", f"{manifest.created_at} on {manifest.host} by streamctl {manifest.written_by}"),
         ("of", manifest.location),
+        ("Spark", manifest.spark_version or "not known"),
         ("size", _size(manifest.size_bytes)),
         ("verified", mark.verified_at or "never"),
         ("drilled", mark.drilled_at or "never"),

@@ -113,6 +113,8 @@ class Manifest:
         generation: the record of the generation; None for a checkpoint given by its path.
         written_by: version of streamctl.
         settings_digest: of the job's settings without secrets; empty when not known.
+        spark_version: of the job's pyspark; empty when not known.
+        topic_ids: topic -> the broker's id of it then; empty when Kafka was not asked.
         queries: each pinned by itself.
     """
 
@@ -123,6 +125,8 @@ class Manifest:
     queries: tuple[StoredQuery, ...]
     generation: dict[str, Any] | None = None
     settings_digest: str = ""
+    spark_version: str = ""
+    topic_ids: dict[str, str] = field(default_factory=dict)
     host: str = ""
 
     @property

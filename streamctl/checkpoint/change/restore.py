@@ -84,7 +84,7 @@ def plan_restore(
         steps=_steps(area, manifest, made, output),
         obstacles=[
             *obstacles,
-            *guards.same_topics(record.topic_ids, kafka),
+            *guards.same_topics(manifest.topic_ids or record.topic_ids, kafka),
             *_whole(area, manifest, current),
             *guards.space(_nearest(area.location), manifest.size_bytes),
         ],

@@ -1,10 +1,13 @@
 """Several jobs and several commands in one repository."""
 
 import socket
+import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Barrier
 
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 
 from streamctl.checkpoint.backup import locks
 from streamctl.checkpoint.backup.check import check
@@ -129,3 +132,32 @@ def test_a_missing_file_at_rest_is_named(repository, checkpoint):
     with pytest.raises(WouldNotStart, match="metadata"):
         back_up(repository, checkpoint)
     assert newest.exists()
+
+
+def test_an_object_store_is_asked_for_many_files_at_once(repository, checkpoint, monkeypatch):
+    """One after the other, each waits for the store."""
+    together = Barrier(4)  # broken where fewer than four come within its time
+    store = MemoryFileSystem()
+    store.put(str(checkpoint), "/bucket/cp", recursive=True)
+    monkeypatch.setattr(MemoryFileSystem, "async_impl", True)
+    real, first = MemoryFileSystem.open, iter(range(4))
+
+    def slow(self: MemoryFileSystem, path: str, *more: object, **named: object) -> object:
+        if (
+            threading.current_thread() is not threading.main_thread()
+            and next(first, None) is not None
+        ):
+            together.wait(timeout=20)
+        return real(self, path, *more, **named)
+
+    monkeypatch.setattr(MemoryFileSystem, "open", slow)
+    source = Source(name="", checkpoint=Checkpoint.open("memory://bucket/cp"))
+    taken = take(
+        [source], repository, About(location="memory://bucket/cp"), now=NOW, on_event=ignore
+    )
+    checked = check(repository, ids=[taken.id], read_data=True, now=NOW, on_event=ignore)
+    assert checked.verdict is Verdict.OK
+    assert taken.read_files > 4
+    assert next(first, None) is None
+    assert not together.broken
+    store.rm("/bucket", recursive=True)
