@@ -130,6 +130,18 @@ class Refused(StreamctlError):
     exit_code = ExitCode.REFUSED
 
 
+class WouldNotStart(Refused):
+    """Spark would not start from what is there, or not rightly."""
+
+    exit_code = ExitCode.WOULD_NOT_START
+
+
+class NotEmpty(Refused):
+    """Something is where nothing may be."""
+
+    exit_code = ExitCode.NOT_EMPTY
+
+
 class TopicMadeAnew(Refused):
     """A topic was deleted and made anew: old offsets mean other records."""
 

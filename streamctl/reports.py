@@ -55,11 +55,13 @@ class Event:
         message: what happened or begins, one lower-case line.
         done: units finished so far; None when it cannot be counted.
         total: units in all; None when not known.
+        in_bytes: units are bytes.
     """
 
     message: str
     done: int | None = None
     total: int | None = None
+    in_bytes: bool = False
 
 
 OnEvent = Callable[[Event], None]

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from streamctl.checkpoint.backup.check import check
-from streamctl.checkpoint.backup.generation import begin_sink
 from streamctl.checkpoint.backup.repository import Repository
 from streamctl.checkpoint.backup.restore import restore
+from streamctl.checkpoint.backup.sink import begin_sink
 from streamctl.checkpoint.backup.take import About, Source, take
 from streamctl.checkpoint.tree.reader import Checkpoint
 from streamctl.checkpoint.verify.kinds import Effect

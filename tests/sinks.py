@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from streamctl.checkpoint.backup.generation import restore_generation
 from streamctl.checkpoint.backup.repository import Repository
 from streamctl.checkpoint.backup.sources import find_sources
 from streamctl.checkpoint.backup.take import About, take
 from streamctl.checkpoint.change.area import area_of, target
 from streamctl.checkpoint.change.clear import plan_clear
 from streamctl.checkpoint.change.plan import Plan, require
+from streamctl.checkpoint.change.restore import location_area, restore_generation
 from streamctl.checkpoint.change.rewind import plan_rewind
 from streamctl.checkpoint.change.rotate import plan_rotate
 from streamctl.checkpoint.location import generations
@@ -207,13 +207,11 @@ def restore(ground: Ground) -> None:
     """The backup becomes a new generation."""
     repository = Repository.open(str(ground.place / "backups"))
     restore_generation(
+        location_area(str(ground.location)),
         repository,
         repository.manifest("latest"),
-        location=str(ground.location),
         output=str(ground.output),
         job="j:J",
-        lease_seconds=30,
-        now=NOW,
         on_event=ignore,
     )
 

@@ -1,4 +1,4 @@
-"""`streamctl backup`, and `streamctl checkpoint backup | restore`, which are the same functions."""
+"""`streamctl backup`, and `streamctl checkpoint backup`, which is `backup take`."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -13,10 +13,8 @@ from streamctl.errors import SettingsInvalid
 
 if TYPE_CHECKING:
     from streamctl.checkpoint.backup.check import CheckReport
-    from streamctl.checkpoint.backup.generation import GenerationRestored
     from streamctl.checkpoint.backup.prune import PruneReport
     from streamctl.checkpoint.backup.repository import Repository
-    from streamctl.checkpoint.backup.restore import Restored
     from streamctl.checkpoint.backup.schedule import Round
     from streamctl.checkpoint.backup.take import Taken
     from streamctl.cli.backup_views import Changed, Listing, Shown
@@ -226,13 +224,13 @@ def forget(
     here: Here, backup_id: _Id, *, repository: _Repository = "", yes: _Yes = False
 ) -> "Changed":
     """Forget one backup; `prune` frees its content."""
-    from streamctl.checkpoint.backup.locks import locked
+    from streamctl.checkpoint.backup.prune import forget as forget_backup
 
-    found = _repository(here.settings(), repository)
+    settings = here.settings()
+    found = _repository(settings, repository)
     name = found.find(backup_id)
     confirm(f"forget backup {name}", yes=yes)
-    with locked(found.store, what="backup forget", alone=True, now=datetime.now(UTC)):
-        found.forget(name)
+    forget_backup(found, name, at_least=settings.backup.at_least, now=datetime.now(UTC))
     return views.Changed(id=name, what="forgotten")
 
 
@@ -271,54 +269,6 @@ def unlock(
     return views.Changed(id=named, what="removed" if gone else "no dead worker's lock was there")
 
 
-def restore(
-    here: Here,
-    backup_id: _Id = "latest",
-    *,
-    repository: Annotated[
-        str, typer.Option("--from", help="Where backups are.", show_default=False)
-    ] = "",
-    to: Annotated[
-        str, typer.Option("--to", help="An empty place; default: a new generation.")
-    ] = "",
-    query: _Query = "",
-    sink: Annotated[
-        str,
-        typer.Option(
-            "--sink", help="With --to: a new output for its file sink.", show_default=False
-        ),
-    ] = "",
-    no_file_sink: Annotated[
-        bool, typer.Option("--no-file-sink", help="With --to: it will write no files.")
-    ] = False,
-    drill: Annotated[
-        bool, typer.Option("--drill", help="Only try it, in a scratch place, with one batch.")
-    ] = False,
-    timeout: _Timeout = 300,
-    yes: _Yes = False,
-) -> "GenerationRestored | Restored | Drill":
-    """Put a checkpoint back: to an empty place, or as a new generation of the job."""
-    from streamctl.checkpoint.backup.generation import begin_sink, require_sink
-    from streamctl.checkpoint.backup.restore import query_of
-    from streamctl.checkpoint.backup.restore import restore as restore_query
-    from streamctl.supervisor.backups import restore_to_job
-
-    if drill:
-        return _drill(here, backup_id, repository, timeout)
-    settings = here.settings()
-    found = _repository(settings, repository)
-    manifest = found.manifest(backup_id)
-    if to:
-        chosen = query_of(manifest, query)
-        require_sink(chosen, sink=sink, accepted=no_file_sink)
-        made = restore_query(found, manifest, chosen, to=to, on_event=here.on_event)
-        if sink:
-            begin_sink(found, chosen, sink)
-        return made
-    confirm(f"let the job go on from backup {manifest.id}, in a new generation", yes=yes)
-    return restore_to_job(settings, found, manifest.id, on_event=here.on_event)
-
-
 def _repository(
     settings: "Settings", given: str, *, location: str = "", create: bool = False
 ) -> "Repository":
@@ -335,6 +285,5 @@ def _span(text: str) -> timedelta:
 
 
 def register(checkpoint: typer.Typer) -> None:
-    """Add `backup` and `restore` to the group of checkpoint commands."""
+    """Add `backup` to the group of checkpoint commands."""
     command(checkpoint, "backup", view=views.taken)(take)
-    command(checkpoint, "restore", view=views.restored)(restore)

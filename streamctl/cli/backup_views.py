@@ -1,6 +1,5 @@
 """How backups are shown to a person."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -11,7 +10,6 @@ from streamctl.reports import Verdict, iso, worst
 if TYPE_CHECKING:
     from streamctl.checkpoint.backup.check import CheckReport
     from streamctl.checkpoint.backup.format import Manifest, Mark
-    from streamctl.checkpoint.backup.generation import GenerationRestored
     from streamctl.checkpoint.backup.prune import PruneReport
     from streamctl.checkpoint.backup.restore import Restored
     from streamctl.checkpoint.backup.schedule import Round
@@ -115,6 +113,7 @@ def shown(report: Shown) -> View:
         ("backup", manifest.id),
         ("taken", f"{manifest.created_at} on {manifest.host} by streamctl {manifest.written_by}"),
         ("of", manifest.location),
+        ("Spark", manifest.spark_version or "not known"),
         ("size", _size(manifest.size_bytes)),
         ("verified", mark.verified_at or "never"),
         ("drilled", mark.drilled_at or "never"),
@@ -164,21 +163,6 @@ def changed(report: Changed) -> View:
     return [Line(text=f"{report.id} {report.what}".strip())]
 
 
-def restored(report: "GenerationRestored | Restored | Drill") -> View:
-    """Where it lies, and where it goes on."""
-    from streamctl.checkpoint.backup.generation import GenerationRestored
-    from streamctl.lifecycle.drill import Drill
-
-    if isinstance(report, Drill):
-        return drilled(report)
-    if not isinstance(report, GenerationRestored):
-        return list(_restored(report))
-    head = f"generation {report.generation} is the current one; the next start goes on from it"
-    parts = [part for query in report.queries for part in _restored(query)]
-    back = [Line(text="back: streamctl checkpoint rotate --back")] if report.before else []
-    return [Line(text=head), *parts, *back]
-
-
 def drilled(report: "Drill") -> View:
     """Whether the job would go on from the backup."""
     facts: list[tuple[str, object]] = [
@@ -217,17 +201,20 @@ def round_made(report: "Round") -> View:
     return [Line(text=f"{at} {report.id}: batches {batches}; {stored} stored, verified{gone}")]
 
 
-def _restored(report: "Restored") -> Iterator[Facts]:
-    yield Facts(
-        rows=[
-            ("restored", report.query or "the checkpoint"),
-            ("to", report.location),
-            ("backup", report.id),
-            ("files", f"{report.files:,}, {_size(report.size_bytes)}"),
-            ("goes on", f"after batch {report.batch_id}"),
-            ("paths changed", report.rewritten),
-        ]
-    )
+def restored(report: "Restored") -> View:
+    """Where it lies, and where it goes on."""
+    return [
+        Facts(
+            rows=[
+                ("restored", report.query or "the checkpoint"),
+                ("to", report.location),
+                ("backup", report.id),
+                ("files", f"{report.files:,}, {_size(report.size_bytes)}"),
+                ("goes on", f"after batch {report.batch_id}"),
+                ("paths changed", report.rewritten),
+            ]
+        )
+    ]
 
 
 def _size(count: int) -> str:

@@ -17,10 +17,11 @@ import typer
 
 from streamctl.cli.change_views import change_view
 from streamctl.cli.command import Here, command, flags
+from streamctl.cli.render import View
 from streamctl.errors import StreamctlError
 
 if TYPE_CHECKING:
-    from streamctl.checkpoint.change.apply import ChangeReport
+    from streamctl.checkpoint.change.apply import Build, ChangeReport
     from streamctl.checkpoint.change.area import Area, Held, Target
     from streamctl.checkpoint.change.guards import Kafka
     from streamctl.checkpoint.change.plan import Plan
@@ -90,6 +91,11 @@ class How:
     accept: Mapping[str, bool]
     name: str = ""
 
+    @property
+    def accepted(self) -> list[str]:
+        """Codes of the guards that are overridden."""
+        return [code for code, yes in self.accept.items() if yes]
+
 
 def change_command(
     app: typer.Typer,
@@ -98,6 +104,7 @@ def change_command(
     *,
     accepts: tuple[str, ...] = (),
     plans: bool = True,
+    view: Callable[[Any], View] = change_view,
 ) -> None:
     """Register a command that goes from plan to change.
 
@@ -107,6 +114,7 @@ def change_command(
         function: is given `here`, `how`, and its own parameters.
         accepts: guards that the operator can override, beside `accept-protected`.
         plans: whether the plan can be shown or kept instead; not where it was kept before.
+        view: draws the plan and what became of it.
     """
     guards = {code.replace("-", "_"): code for code in (*accepts, "accept-protected")}
     added: dict[str, tuple[Any, Any]] = {
@@ -128,7 +136,7 @@ def change_command(
 
     here, _, *own = inspect.signature(function).parameters.values()
     run.__signature__ = inspect.Signature([here, *own, *flags(added)])  # type: ignore[attr-defined]
-    command(app, name, view=change_view)(run)
+    command(app, name, view=view)(run)
 
 
 def change(here: Here, area: "Area", make: "Callable[[], Plan]", how: How) -> "Plan | ChangeReport":
@@ -142,7 +150,7 @@ def change(here: Here, area: "Area", make: "Callable[[], Plan]", how: How) -> "P
     from streamctl.cli.confirm import confirm, confirm_name
 
     if how.dry_run or how.plan_file:
-        plan = _planned(here, lambda: again(make))
+        plan = planned(here, lambda: again(make))
         _look_around(here, area)
         if how.plan_file:
             how.plan_file.write_text(format_plan(plan), encoding="utf-8")
@@ -152,9 +160,8 @@ def change(here: Here, area: "Area", make: "Callable[[], Plan]", how: How) -> "P
             here.warn(
                 f"An interrupted {finished.verb} of {finished.at:%H:%M:%S}Z was finished first."
             )
-        plan = _planned(here, make)
-        accepted = [code for code, yes in how.accept.items() if yes]
-        require(plan, accept=accepted)
+        plan = planned(here, make)
+        require(plan, accept=how.accepted)
         path = None if area.has_generations else local_path(area.location)
         if path is not None:
             with suppress(FileNotFoundError):
@@ -168,7 +175,19 @@ def change(here: Here, area: "Area", make: "Callable[[], Plan]", how: How) -> "P
             _copy_out(here, plan)
         elif plan.verb == "archive":
             _pack(here, area, plan, holding)
-        return changes.apply(area, plan, holding)
+        build = _builder(here, plan) if plan.verb == "restore" else None
+        return changes.apply(area, plan, holding, build=build)
+
+
+def _builder(here: Here, plan: "Plan") -> "Build":
+    """What makes the trees of a restore, from the backup that its plan names."""
+    from streamctl.checkpoint.backup.repository import Repository
+    from streamctl.checkpoint.change.restore import builder
+
+    found = Repository.open(plan.facts["repository"])
+    manifest = found.manifest(plan.facts["backup"])
+    keep_rows = plan.facts["keep_rows"]
+    return builder(found, manifest, keep_rows=keep_rows, on_event=here.on_event)
 
 
 def _pack(here: Here, area: "Area", plan: "Plan", holding: "Held") -> None:
@@ -210,7 +229,7 @@ def _look_around(here: Here, area: "Area") -> None:
         here.warn(f"An interrupted {left.entry.verb} is finished first, which may alter the plan.")
 
 
-def _planned(here: Here, make: "Callable[[], Plan]") -> "Plan":
+def planned(here: Here, make: "Callable[[], Plan]") -> "Plan":
     """The plan with the guard of a protected context.
 
     Raises:

@@ -1,5 +1,6 @@
 """`streamctl checkpoint rotate`, `clear`, `prune` and `archive`: begin anew, and tidy up."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
@@ -18,8 +19,10 @@ from streamctl.cli.change import (
     broker,
     change,
     change_command,
+    planned,
 )
 from streamctl.cli.command import Here
+from streamctl.cli.moments import parse_moment
 from streamctl.errors import SettingsInvalid
 
 if TYPE_CHECKING:
@@ -79,23 +82,27 @@ def rotate_command(
     if sum((carry_offsets, bool(begin), back)) > 1 or (drain and (begin or back)):
         raise SettingsInvalid("give one of --carry-offsets, --from and --back")
     area = area_at(here, path)
-    if drain:
-        if area.location != area_at(here, "").location:
-            raise SettingsInvalid("--drain runs this project's job, and takes no path")
-        how = replace(how, yes=_drain(here, area, how, reason))
+    if drain and how.plan_file:
+        raise SettingsInvalid("--drain runs the job, which a plan for later cannot")
+    if drain and area.location != area_at(here, "").location:
+        raise SettingsInvalid("--drain runs this project's job, and takes no path")
     if back:
         return change(here, area, lambda: plan_back(area, why=reason, now=datetime.now(UTC)), how)
     with asked(here, no_kafka=no_kafka and not begin) as kafka:
-        return change(
-            here,
-            area,
-            lambda: _rotate(here, area, kafka, begin=begin, sink=sink, reason=reason),
-            how,
-        )
+
+        def make() -> "Plan":
+            return _rotate(here, area, kafka, begin=begin, sink=sink, reason=reason)
+
+        if drain:
+            how = replace(how, yes=_drain(here, area, make, how, reason))
+        return change(here, area, make, how)
 
 
-def _drain(here: Here, area: "Area", how: How, reason: str) -> bool:
-    """Run the closing batch, or only warn of it in a dry run; whether the operator agreed."""
+def _drain(here: Here, area: "Area", make: "Callable[[], Plan]", how: How, reason: str) -> bool:
+    """Run the closing batch, or only warn of it in a dry run; whether the operator agreed.
+
+    What stands in the rotation's way is asked first: a drained generation is of no other use.
+    """
     from streamctl.checkpoint.change.drain import plan_drain
     from streamctl.checkpoint.change.plan import require
     from streamctl.cli.confirm import confirm
@@ -106,9 +113,10 @@ def _drain(here: Here, area: "Area", how: How, reason: str) -> bool:
     sinks = sinks_of(here.settings(), area)
     plan = plan_drain(area, sinks=sinks, why=reason, now=datetime.now(UTC))
     closing = ", ".join(f"{name} {batch}" for name, batch in plan.facts["closing_batches"].items())
-    if how.dry_run or how.plan_file:
+    if how.dry_run:
         here.warn(f"First a final run closes all windows, in batch: {closing or 'none'}.")
         return how.yes
+    require(planned(here, make), accept=how.accepted)
     require(plan)
     confirm(f"run closing batch {closing or 'none'}, then rotate {area.location}", yes=how.yes)
     layers = here.layers()
@@ -160,19 +168,11 @@ def _starting(here: Here, begin: str) -> dict[str, dict[int, int]]:
             if begin in {"earliest", "latest"}:
                 found[topic] = {p: ends[p][begin == "latest"] for p in ends}
             else:
-                times = client.offsets_for_time(topic, _moment(begin))
+                times = client.offsets_for_time(
+                    topic, parse_moment(begin, option="--from", zone=UTC)
+                )
                 found[topic] = {p: ends[p][1] if (o := times.get(p)) is None else o for p in ends}
         return found
-
-
-def _moment(text: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise SettingsInvalid(
-            f'"{text}" is neither earliest, latest nor a time', hint="Such as 2030-01-31T12:00:00Z."
-        ) from error
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def prune_command(

@@ -19,6 +19,7 @@ from streamctl.cli.change import (
     target_of,
 )
 from streamctl.cli.command import Here
+from streamctl.cli.moments import parse_moment
 from streamctl.errors import SettingsInvalid
 
 if TYPE_CHECKING:
@@ -35,8 +36,11 @@ def rewind_command(
         int | None, typer.Option("--to-batch", help="Last batch to keep.", min=0)
     ] = None,
     to_time: Annotated[
-        datetime | None, typer.Option("--to-time", help="Keep what was planned by then, UTC.")
-    ] = None,
+        str,
+        typer.Option(
+            "--to-time", help="Keep what was planned by then, UTC, or 15m ago.", show_default=False
+        ),
+    ] = "",
     to_offsets: Annotated[
         Path | None, typer.Option("--to-offsets", help='Read from {"topic": {"0": 123}} on.')
     ] = None,
@@ -67,14 +71,16 @@ def rewind_command(
 def _batch(
     target: "Target",
     to_batch: int | None,
-    to_time: datetime | None,
+    to_time: str,
     to_offsets: Path | None,
     by: str,
 ) -> int:
     from streamctl.checkpoint.change import rewind
     from streamctl.checkpoint.tree.reader import Checkpoint
 
-    given = [value for value in (to_batch, to_time, to_offsets, by or None) if value is not None]
+    given = [
+        value for value in (to_batch, to_time or None, to_offsets, by or None) if value is not None
+    ]
     if len(given) != 1:
         raise SettingsInvalid(
             "say where to, in one way",
@@ -83,9 +89,8 @@ def _batch(
     checkpoint = Checkpoint.open(target.path)
     if to_batch is not None:
         return to_batch
-    if to_time is not None:
-        moment = to_time if to_time.tzinfo else to_time.replace(tzinfo=UTC)
-        return rewind.batch_at(checkpoint, moment)
+    if to_time:
+        return rewind.batch_at(checkpoint, parse_moment(to_time, option="--to-time", zone=UTC))
     if to_offsets is not None:
         text = to_offsets.read_text(encoding="utf-8")
         offsets = rewind.parse_offsets(text, name=str(to_offsets))

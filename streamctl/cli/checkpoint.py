@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from streamctl.cli import backup, change_generations, change_journal, change_rewind, preflight
+from streamctl.cli import (
+    backup,
+    change_generations,
+    change_journal,
+    change_rewind,
+    preflight,
+    restore,
+)
 from streamctl.cli.checkpoint_views import (
     diff_view,
     history_view,
@@ -234,5 +241,5 @@ def _side(text: str) -> tuple[str, int | None]:
     return ("", int(text)) if text.isdecimal() else (text, None)
 
 
-for module in (preflight, backup, change_rewind, change_generations, change_journal):
+for module in (preflight, backup, restore, change_rewind, change_generations, change_journal):
     module.register(app)

@@ -1,14 +1,19 @@
 """Times as operators type them."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 
 from streamctl.errors import SettingsInvalid
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
-def parse_moment(text: str, *, option: str) -> datetime:
-    """A time, or how long ago; without a zone it is local time.
+def parse_moment(text: str, *, option: str, zone: tzinfo | None = None) -> datetime:
+    """A time, or how long ago.
+
+    Args:
+        text: as typed.
+        option: named by the error.
+        zone: of a time without one; None for local time.
 
     Raises:
         SettingsInvalid: neither; the message names the option.
@@ -21,4 +26,6 @@ def parse_moment(text: str, *, option: str) -> datetime:
         raise SettingsInvalid(
             f'{option} "{text}" is no time', hint="Give 15m, 2h, or a time as 2026-01-31T12:00:00Z."
         ) from error
-    return moment if moment.tzinfo else moment.astimezone()
+    if moment.tzinfo:
+        return moment
+    return moment.replace(tzinfo=zone) if zone else moment.astimezone()

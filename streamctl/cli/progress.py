@@ -2,8 +2,13 @@
 
 import json as json_format
 import sys
+import time
+from collections.abc import Callable
 
 from streamctl.reports import Event, OnEvent
+
+_STEADY_SECONDS = 2.0
+"""Before that the pace says nothing."""
 
 
 def watcher(*, json: bool) -> OnEvent:
@@ -29,16 +34,30 @@ def _plain(event: Event) -> None:
 def _text(event: Event) -> str:
     if event.done is None:
         return event.message
+    done = _count(event.done, event)
     if not event.total:
-        return f"{event.message}: {event.done:,}"
-    return f"{event.message}: {event.done:,} of {event.total:,} ({event.done / event.total:.0%})"
+        return f"{event.message}: {done}"
+    total = _count(event.total, event)
+    return f"{event.message}: {done} of {total} ({event.done / event.total:.0%})"
+
+
+def _count(number: int, event: Event) -> str:
+    from streamctl.cli.checkpoint_views import size_text
+
+    return size_text(number) if event.in_bytes else f"{number:,}"
 
 
 class _Line:
-    """One line on a terminal: counted steps rewrite it, other messages stay."""
+    """One line on a terminal: counted steps rewrite it, other messages stay.
 
-    def __init__(self) -> None:
+    Args:
+        clock: seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._open = False
+        self._clock = clock
+        self._work, self._began, self._from = "", 0.0, 0
 
     def __call__(self, event: Event) -> None:
         if self._open:
@@ -46,9 +65,22 @@ class _Line:
             self._open = False
         if event.message:
             counted = event.done is not None
-            sys.stderr.write(_bar(event) + _text(event) + ("" if counted else "\n"))
+            line = _bar(event) + _text(event) + self._left(event)
+            sys.stderr.write(line + ("" if counted else "\n"))
             self._open = counted
         sys.stderr.flush()
+
+    def _left(self, event: Event) -> str:
+        """How long the rest takes at the pace so far."""
+        from streamctl.cli.lag_views import span
+
+        done, now = event.done or 0, self._clock()
+        if event.message != self._work or done < self._from:
+            self._work, self._began, self._from = event.message, now, done
+        gained, spent = done - self._from, now - self._began
+        if not event.total or gained <= 0 or spent < _STEADY_SECONDS or done >= event.total:
+            return ""
+        return f", {span(spent * (event.total - done) / gained)} left"
 
 
 def _bar(event: Event, width: int = 20) -> str:

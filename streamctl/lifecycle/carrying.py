@@ -31,13 +31,13 @@ def plan_carrying(settings: Settings, area: Area, *, why: str) -> Plan:
 
 
 def sinks_of(settings: Settings, area: Area) -> dict[str, str]:
-    """Where the queries of the current generation put their output: query -> local path."""
+    """Where the queries of the current generation put their output: query -> path or URL."""
     current = generations.current(area.store)
     if current is None:
         return {}
     base = current.output_location or settings.output.location
-    found = {
-        query: local_path(generations.base(base, f"{current.name}/{query}"))
+    places = {
+        query: generations.base(base, f"{current.name}/{query}")
         for query in generations.queries(area.store, current.name)
     }
-    return {query: path for query, path in found.items() if path is not None}
+    return {query: local_path(place) or place for query, place in places.items()}

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from streamctl.checkpoint.backup.format import Manifest
-from streamctl.checkpoint.backup.generation import restore_generation
 from streamctl.checkpoint.backup.repository import Repository
+from streamctl.checkpoint.change.restore import location_area, restore_generation
 from streamctl.checkpoint.location.store import Store
 from streamctl.errors import DeadlinePassed
-from streamctl.reports import Event, OnEvent, Verdict, worst
+from streamctl.reports import Event, OnEvent, Verdict, iso, worst
 from streamctl.rundir.directory import RunDirectory
 from streamctl.rundir.files import replace_file
 from streamctl.rundir.records import Failure
@@ -98,19 +98,20 @@ def drill(
     try:
         tried = _settings(settings, scratch)
         restore_generation(
+            location_area(tried.checkpoint.location),
             repository,
             manifest,
-            location=tried.checkpoint.location,
             output=tried.output.location,
             job=settings.job.entry,
             keep_rows=False,
-            lease_seconds=settings.checkpoint.lease_seconds,
-            now=datetime.now(UTC),
             on_event=on_event,
         )
         run = RunDirectory(scratch / "run")
         _run_driver(run, tried, project, patience_seconds, on_event)
-        return _judged(manifest, run, seconds=time.monotonic() - began)
+        found = _judged(manifest, run, seconds=time.monotonic() - began)
+        when = iso(datetime.now(UTC)) if found.verdict is Verdict.OK else ""
+        repository.put_mark(manifest.id, drilled_at=when)
+        return found
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 

@@ -1,15 +1,18 @@
 """Backups of the job by its settings."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
-from streamctl.checkpoint.backup.generation import GenerationRestored, restore_generation
 from streamctl.checkpoint.backup.policy import Policy
 from streamctl.checkpoint.backup.repository import Repository
 from streamctl.checkpoint.backup.schedule import Round, make_round
 from streamctl.checkpoint.backup.sources import find_sources, settings_digest
 from streamctl.checkpoint.backup.take import About, Source, default_location
-from streamctl.errors import BrokerUnreachable, StreamctlError, TopicNotFound
+from streamctl.checkpoint.change.apply import ChangeReport
+from streamctl.checkpoint.change.restore import location_area, restore_generation
+from streamctl.errors import BrokerUnreachable, StreamctlError, TopicNotFound, Unsupported
+from streamctl.jars import spark_version
 from streamctl.kafka.client import Broker
 from streamctl.reports import OnEvent, Verdict, ignore
 from streamctl.settings.model import BackupSettings, Settings
@@ -36,7 +39,7 @@ def repository_of(
 
 def restore_to_job(
     settings: Settings, repository: Repository, backup_id: str, *, on_event: OnEvent
-) -> GenerationRestored:
+) -> ChangeReport:
     """Let the job go on from a backup, in a new generation.
 
     Raises:
@@ -44,13 +47,11 @@ def restore_to_job(
         StreamctlError: as `restore_generation`.
     """
     return restore_generation(
+        location_area(settings.checkpoint.location),
         repository,
         repository.manifest(backup_id),
-        location=settings.checkpoint.location,
         output=settings.output.location,
         job=settings.job.entry,
-        lease_seconds=settings.checkpoint.lease_seconds,
-        now=datetime.now(UTC),
         on_event=on_event,
     )
 
@@ -79,30 +80,52 @@ def sources_of(
     sources, generation = find_sources(
         location, query=query, output=settings.output.location, sink=sink
     )
-    topics = list((generation or {}).get("topic_ids", {}))
+    topics = (generation or {}).get("topic_ids") or _known_topics(settings, sources)
+    ends, topic_ids = _ask(settings, sorted(topics), warn)
     return sources, About(
         location=location,
         generation=generation,
         settings_digest=settings_digest(settings.model_dump_json()),
-        log_ends=_log_ends(settings, topics, warn),
+        spark_version=_spark_version() if generation else "",
+        topic_ids=topic_ids,
+        log_ends=ends,
     )
 
 
-def _log_ends(settings: Settings, topics: list[str], warn: Callable[[str], None]) -> Ends:
-    """Where the topics end now; nothing when Kafka does not answer, which is only said."""
+def _spark_version() -> str:
+    with suppress(Unsupported):  # backups need no pyspark
+        return spark_version()
+    return ""
+
+
+def _known_topics(settings: Settings, sources: list[Source]) -> set[str]:
+    """Of a checkpoint by its path, what the settings name too: Kafka is theirs."""
+    found: set[str] = set()
+    for source in sources:
+        with suppress(StreamctlError):
+            committed = source.checkpoint.position().committed
+            found |= {topic for held in committed for topic in held.kafka or {}}
+    return found & set(settings.kafka.topics)
+
+
+def _ask(
+    settings: Settings, topics: list[str], warn: Callable[[str], None]
+) -> tuple[Ends, dict[str, str]]:
+    """Where the topics end now, and their ids; nothing when Kafka is silent, which is only said."""
     if not topics:
-        return {}
+        return {}, {}
     options = {name: resolve(value) for name, value in settings.kafka.options.items()}
     servers = settings.kafka.bootstrap_servers
     try:
         with Broker(servers, options=options, timeout_seconds=_KAFKA_SECONDS) as broker:
-            return {
+            ends = {
                 topic: {p: high for p, (_, high) in broker.watermarks(topic).items()}
                 for topic in topics
             }
+            return ends, {topic: broker.topic(topic).topic_id or "" for topic in topics}
     except (BrokerUnreachable, TopicNotFound) as error:
         warn(f"The lag of a restore is not known: {error.message}.")
-        return {}
+        return {}, {}
 
 
 def policy_of(settings: BackupSettings) -> Policy:

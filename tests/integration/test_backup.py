@@ -1,5 +1,6 @@
 """A running job is backed up, and goes on from the backup: each record counted once."""
 
+import importlib.metadata
 from collections import Counter
 
 import pytest
@@ -37,6 +38,9 @@ def test_a_running_job_is_backed_up_and_goes_on_from_there(project, tmp_path):
     batches = [{q["name"]: q["batch_id"] for q in taken["queries"]} for taken in backups]
     assert [at["windows"] for at in batches] == sorted({at["windows"] for at in batches})
     assert backups[0]["queries"][0]["lag_records"] > 0
+    shown = project.json("backup", "show", backups[0]["id"]).data["manifest"]
+    assert shown["spark_version"] == importlib.metadata.version("pyspark")
+    assert all(shown["topic_ids"].values())
     assert project.json("checkpoint", "restore", "--yes").exit_code == 11
     project.drain()
     scheduled = project.json("status").data["backup"]
@@ -56,7 +60,7 @@ def test_a_running_job_is_backed_up_and_goes_on_from_there(project, tmp_path):
     for number, (taken, at) in enumerate(zip(backups[::3], batches[::3], strict=True), start=2):
         restored = project.json("checkpoint", "restore", taken["id"], "--yes")
         assert restored.exit_code == 0, restored.stderr
-        generation = restored.data["generation"]
+        generation = restored.data["facts"]["generation"]
         assert generation == f"000{number}"
         assert project("start", "--set", "kafka.max_offsets_per_trigger=1000").exit_code == 0
         project.drain()

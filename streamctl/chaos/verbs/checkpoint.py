@@ -42,7 +42,7 @@ def verify(subject: Subject) -> dict[str, Any]:
 
 def restore(subject: Subject) -> str:
     """Let the job go on from the newest backup, in a new generation; its name."""
-    return str(subject.must("checkpoint", "restore", "--yes")["generation"])
+    return str(subject.must("checkpoint", "restore", "--yes")["facts"]["generation"])
 
 
 def remedy(subject: Subject) -> str:

@@ -3,7 +3,8 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from streamctl.checkpoint.backup.format import Manifest
+from streamctl.checkpoint.backup.format import Manifest, Place
+from streamctl.checkpoint.backup.locks import reading
 from streamctl.checkpoint.backup.packs import Index, PackReader, read_index
 from streamctl.checkpoint.backup.repository import Repository
 from streamctl.errors import Malformed, NotFound, StreamctlError
@@ -63,12 +64,17 @@ def check(
     """
     wanted = [repository.find(name) for name in ids] or repository.ids()
     damaged: list[str] = []
-    index = read_index(repository.store, damaged=damaged)
-    bad = _bad_pieces(repository, wanted, index, on_event) if read_data else {}
+    with reading(repository.store, what="backup verify", now=now):
+        index = read_index(repository.store, damaged=damaged)
+        bad = _cut_pieces(repository, index)
+        if read_data:
+            bad |= _bad_pieces(repository, wanted, index, on_event)
     found = [_checked(repository, name, index, bad) for name in wanted]
     for item in found:
-        if item.verdict is Verdict.OK:
-            repository.put_mark(item.id, verified_at=iso(now), read_data=read_data)
+        whole = item.verdict is Verdict.OK
+        repository.put_mark(
+            item.id, verified_at=iso(now) if whole else "", read_data=whole and read_data
+        )
     problems = [f'index "{name}" cannot be read' for name in damaged]
     verdicts = [item.verdict for item in found] + [Verdict.PROBLEM for _ in problems]
     return CheckReport(
@@ -78,6 +84,22 @@ def check(
         backups=found,
         problems=problems,
     )
+
+
+def _cut_pieces(repository: Repository, index: Index) -> dict[str, str]:
+    """Pieces beyond the end of their pack, or whose pack is gone: told without reading any."""
+    sizes = {
+        name: repository.store.size(name) for name in {_pack(place) for place in index.values()}
+    }
+    return {
+        digest: f'pack "{place.pack[:12]}" is missing or cut'
+        for digest, place in index.items()
+        if place.offset + place.length > sizes[_pack(place)]
+    }
+
+
+def _pack(place: Place) -> str:
+    return f"packs/{place.pack}.pack"
 
 
 def _bad_pieces(

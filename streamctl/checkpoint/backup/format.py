@@ -23,6 +23,7 @@ from typing import Any
 
 import zstandard
 
+from streamctl.checkpoint.formats.model import KafkaOffsets
 from streamctl.errors import Malformed, Unsupported
 
 FORMAT = 1
@@ -95,6 +96,11 @@ class StoredQuery:
         """Of all files, as they were."""
         return sum(file.size_bytes for file in self.files)
 
+    @property
+    def positions(self) -> KafkaOffsets:
+        """Next offset to read, by topic and partition."""
+        return {t: {int(p): o for p, o in parts.items()} for t, parts in self.offsets.items()}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
@@ -107,6 +113,8 @@ class Manifest:
         generation: the record of the generation; None for a checkpoint given by its path.
         written_by: version of streamctl.
         settings_digest: of the job's settings without secrets; empty when not known.
+        spark_version: of the job's pyspark; empty when not known.
+        topic_ids: topic -> the broker's id of it then; empty when Kafka was not asked.
         queries: each pinned by itself.
     """
 
@@ -117,6 +125,8 @@ class Manifest:
     queries: tuple[StoredQuery, ...]
     generation: dict[str, Any] | None = None
     settings_digest: str = ""
+    spark_version: str = ""
+    topic_ids: dict[str, str] = field(default_factory=dict)
     host: str = ""
 
     @property

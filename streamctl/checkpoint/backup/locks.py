@@ -11,13 +11,13 @@ import socket
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 
 from streamctl.checkpoint.location.journal import whoami
 from streamctl.checkpoint.location.lease import process_started
-from streamctl.checkpoint.location.store import Store
+from streamctl.checkpoint.location.store import StorageFailed, Store
 from streamctl.errors import Busy
 from streamctl.reports import as_json, iso
 
@@ -80,13 +80,27 @@ def locked(store: Store, *, what: str, alone: bool, now: datetime) -> Iterator[N
         store.remove(f"{_FOLDER}/{own.id}.json")
 
 
+@contextmanager
+def reading(store: Store, *, what: str, now: datetime) -> Iterator[None]:
+    """Keep those out who remove; a repository that cannot be written is read without a lock.
+
+    Raises:
+        Busy: somebody prunes; the message names him.
+    """
+    with ExitStack() as stack:
+        with suppress(StorageFailed):
+            stack.enter_context(locked(store, what=what, alone=False, now=now))
+        yield
+
+
 def _require(store: Store, own: Lock) -> None:
     for lock in locks(store):
         if lock.id == own.id or lock.is_dead or not (lock.alone or own.alone):
             continue
+        away = "" if lock.host == socket.gethostname() else " --all"
         raise Busy(
             f"the repository is in use by {lock.describe()}",
-            hint="Wait for it. If it is dead, remove its lock: `streamctl backup unlock`.",
+            hint=f"Wait for it. If it is dead, remove its lock: `streamctl backup unlock{away}`.",
         )
 
 

@@ -3,7 +3,8 @@
 The meaning of the rules is that of restic's `forget` (`internal/data/snapshot_policy.go`): each
 bucket of time keeps its newest backup, as many buckets as asked for, counted over those that have
 one. Beyond that, three guards: one that is marked to be kept stays, the newest that was found
-whole stays, and at least so many stay as the settings say.
+whole stays, and at least so many stay as the settings say. All of it holds for each location by
+itself, so that jobs that share a repository do not push each other's backups out.
 """
 
 from collections.abc import Callable, Sequence
@@ -35,9 +36,14 @@ class Policy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """A backup as the policy sees it."""
+    """A backup as the policy sees it.
+
+    Attributes:
+        of: the location that was backed up.
+    """
 
     id: str
+    of: str = ""
     at: datetime
     verified: bool = False
     keep: bool = False
@@ -70,9 +76,22 @@ def choose(candidates: Sequence[Candidate], policy: Policy, *, now: datetime) ->
         now: UTC; a backup of the future is as young as can be.
     """
     newest_first = sorted(candidates, key=lambda c: (c.at, c.id), reverse=True)
-    reasons: dict[str, list[str]] = {c.id: [] for c in newest_first}
     if policy.is_empty:
         return [Choice(id=c.id, stays=True, reasons=("no rule is given",)) for c in newest_first]
+    reasons: dict[str, list[str]] = {}
+    for location in {candidate.of for candidate in candidates}:
+        reasons |= _reasons([c for c in newest_first if c.of == location], policy, now)
+    return [
+        Choice(id=c.id, stays=bool(reasons[c.id]), reasons=tuple(reasons[c.id]))
+        for c in newest_first
+    ]
+
+
+def _reasons(
+    newest_first: Sequence[Candidate], policy: Policy, now: datetime
+) -> dict[str, list[str]]:
+    """Why each backup of one location stays; nothing for those that go."""
+    reasons: dict[str, list[str]] = {c.id: [] for c in newest_first}
     for candidate in newest_first:
         if policy.within is not None and now - candidate.at <= policy.within:
             reasons[candidate.id].append("within")
@@ -80,10 +99,7 @@ def choose(candidates: Sequence[Candidate], policy: Policy, *, now: datetime) ->
         for chosen in _newest_of_buckets(newest_first, bucket, getattr(policy, name)):
             reasons[chosen].append(name)
     _guard(newest_first, policy, reasons)
-    return [
-        Choice(id=c.id, stays=bool(reasons[c.id]), reasons=tuple(reasons[c.id]))
-        for c in newest_first
-    ]
+    return reasons
 
 
 def _guard(

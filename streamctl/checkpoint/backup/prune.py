@@ -14,6 +14,7 @@ from streamctl.checkpoint.backup.locks import locked
 from streamctl.checkpoint.backup.packs import Index, PackReader, PackWriter, read_index
 from streamctl.checkpoint.backup.policy import Candidate, Choice, Policy, choose
 from streamctl.checkpoint.backup.repository import Repository
+from streamctl.checkpoint.tree.files import local_path
 from streamctl.errors import Refused
 from streamctl.reports import Event, OnEvent, Verdict
 
@@ -84,6 +85,35 @@ def prune(
         return _free(repository, report, needed, on_event)
 
 
+def forget(repository: Repository, backup_id: str, *, at_least: int, now: datetime) -> None:
+    """Forget one backup by its id; one that cannot be read counts for nothing.
+
+    Args:
+        repository: of the backup.
+        backup_id: the whole id.
+        at_least: so many of its location stay.
+        now: UTC.
+
+    Raises:
+        Refused: it is marked to be kept, or too few would stay.
+        Busy: others work in the repository.
+    """
+    with locked(repository.store, what="backup forget", alone=True, now=now):
+        if repository.mark(backup_id).keep:
+            raise Refused(
+                f"backup {backup_id} is marked to be kept",
+                hint="`streamctl backup keep --release` takes the mark away.",
+            )
+        there = _candidates(repository, dict(repository.manifests()))
+        of = next((one.of for one in there if one.id == backup_id), None)
+        if of is not None and sum(one.of == of for one in there) <= at_least:
+            raise Refused(
+                f"backup {backup_id} is one of the last {at_least} of its location, which stay",
+                hint="Take another first, or set `backup.at_least`.",
+            )
+        repository.forget(backup_id)
+
+
 def _candidates(repository: Repository, held: dict[str, Manifest | None]) -> list[Candidate]:
     found = []
     for name, manifest in held.items():
@@ -93,6 +123,7 @@ def _candidates(repository: Repository, held: dict[str, Manifest | None]) -> lis
         found.append(
             Candidate(
                 id=name,
+                of=local_path(manifest.location) or manifest.location,
                 at=datetime.fromisoformat(manifest.created_at),
                 verified=bool(mark.verified_at),
                 keep=mark.keep,
@@ -117,6 +148,10 @@ def _free(
         if pack not in useless and len(needed & set(pieces)) < (1 - _WASTE) * len(pieces)
     }
     before = _size(repository, names)
+    for folder in ("packs", "manifests", "marks", "locks"):
+        for name in store.names(folder):
+            if name.endswith(".tmp"):  # of a killed command: nobody else works here now
+                store.remove(f"{folder}/{name}")
     moving = sorted(
         (digest for pack in wasteful for digest in packs[pack] if digest in needed),
         key=lambda digest: (index[digest].pack, index[digest].offset),

@@ -15,9 +15,11 @@ from streamctl.checkpoint.backup.format import (
     seal,
 )
 from streamctl.checkpoint.location.store import Store
+from streamctl.checkpoint.tree.files import local_path
 from streamctl.errors import Malformed, NotFound, Unsupported
 
 _ABOUT = "repository.json"
+LATEST = "latest"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,18 +67,35 @@ class Repository:
         """Of all backups, oldest first, readable or not."""
         return [name for name in self.store.names("manifests") if not name.endswith(".tmp")]
 
-    def manifest(self, backup_id: str) -> Manifest:
+    def manifest(self, backup_id: str, *, location: str = "") -> Manifest:
         """One backup, by its id or the beginning of it; `latest` for the newest.
+
+        Args:
+            backup_id: of any backup.
+            location: what `latest` is the newest of; empty for all that are here.
 
         Raises:
             NotFound: none, or several that begin so.
             Malformed, Unsupported: its manifest cannot be read.
         """
+        if backup_id == LATEST and location:
+            return self._newest_of(location)
         name = self.find(backup_id)
         data = self.store.read(f"manifests/{name}")
         if data is None:
             raise NotFound(f'no backup "{name}"')
         return parse_manifest(data, name=name)
+
+    def _newest_of(self, location: str) -> Manifest:
+        """Several jobs may share a repository: another's backup is never meant by `latest`."""
+        here = local_path(location) or location
+        for _, manifest in reversed(list(self.manifests())):
+            if manifest and (local_path(manifest.location) or manifest.location) == here:
+                return manifest
+        raise NotFound(
+            f'no backup of "{location}" in "{self.store.url}"',
+            hint="`streamctl backup list` shows what there is; name one by its id.",
+        )
 
     def find(self, backup_id: str) -> str:
         """The whole id of a backup.
@@ -85,7 +104,7 @@ class Repository:
             NotFound: none, or several that begin so.
         """
         ids = self.ids()
-        if backup_id == "latest" and ids:
+        if backup_id == LATEST and ids:
             return ids[-1]
         found = [name for name in ids if name.startswith(backup_id)]
         if len(found) != 1:

@@ -12,9 +12,11 @@ import posixpath
 import shutil
 import uuid
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from streamctl.checkpoint.backup.format import Manifest, StoredFile, StoredQuery
+from streamctl.checkpoint.backup.locks import reading
 from streamctl.checkpoint.backup.packs import PackReader, read_index
 from streamctl.checkpoint.backup.repository import Repository
 from streamctl.checkpoint.location.store import StorageFailed
@@ -23,7 +25,7 @@ from streamctl.checkpoint.tree.files import local_path
 from streamctl.checkpoint.tree.reader import Checkpoint
 from streamctl.checkpoint.verify.kinds import Severity
 from streamctl.checkpoint.verify.verify import Level, verify
-from streamctl.errors import NotFound, Refused, Unsupported
+from streamctl.errors import NotEmpty, NotFound, Refused, Unsupported, WouldNotStart
 from streamctl.reports import Event, OnEvent, Verdict
 
 _SCHEMAS = f"/{layout.STATE_SCHEMA}/"
@@ -78,7 +80,8 @@ def restore(
     """Build the checkpoint of a query at a place where nothing is.
 
     Raises:
-        Refused: something is there, or what was built does not pass `verify`.
+        NotEmpty: something is there.
+        WouldNotStart: what was built does not pass `verify`.
         Unsupported: the place is on an object store.
         Malformed: the backup is damaged.
         StorageFailed: the place cannot be written.
@@ -92,8 +95,8 @@ def restore(
     require_empty(place)
     staged = _staged(place)
     try:
-        rewritten = _build(repository, query, staged, place, on_event)
-        _require_sound(staged)
+        with reading(repository.store, what="restore", now=datetime.now(UTC)):
+            rewritten = build(repository, query, at=staged, place=place, on_event=on_event)
         os.sync()
         if os.path.isdir(place):  # noqa: PTH112
             os.rmdir(place)  # noqa: PTH106  empty, see above; another's files would stop it
@@ -123,7 +126,7 @@ def require_empty(place: str) -> None:
     """Guard against restoring over anything.
 
     Raises:
-        Refused: something is there.
+        NotEmpty: something is there.
     """
     try:
         there = os.listdir(place)  # noqa: PTH208
@@ -132,7 +135,7 @@ def require_empty(place: str) -> None:
     except NotADirectoryError:
         there = [place]
     if there:
-        raise Refused(
+        raise NotEmpty(
             f'"{place}" is not empty',
             hint="Restore to another --to, or take it away first: `streamctl checkpoint clear`.",
         )
@@ -143,19 +146,35 @@ def _staged(place: str) -> str:
     return posixpath.join(head, f".{name}.restoring-{uuid.uuid4().hex[:8]}")
 
 
-def _build(
-    repository: Repository, query: StoredQuery, staged: str, place: str, on_event: OnEvent
+def build(
+    repository: Repository, query: StoredQuery, *, at: str, place: str, on_event: OnEvent
 ) -> int:
-    """Write all files; return how many had their paths changed."""
+    """Write all files of a checkpoint, and verify it.
+
+    Args:
+        repository: of the backup.
+        query: of the backup.
+        at: a new directory.
+        place: where it will be moved to.
+        on_event: told of bytes.
+
+    Returns:
+        How many files had their paths changed.
+
+    Raises:
+        WouldNotStart: what was built does not pass `verify`.
+        Malformed: the backup is damaged.
+        OSError: the place cannot be written.
+    """
     index = read_index(repository.store)
     reader = PackReader(repository.store, index)
     files = [file for file in query.files if not file.path.startswith("sink/")]
     files.sort(key=lambda file: _order(file, index))
-    os.makedirs(staged)  # noqa: PTH103
-    made, rewritten, done = {staged}, set(), 0
+    os.makedirs(at)  # noqa: PTH103
+    made, rewritten, done = {at}, set(), 0
     total = sum(file.size_bytes for file in files)
     for number, file in enumerate(files):
-        path = _inside(staged, file.path)
+        path = _inside(at, file.path)
         folder = posixpath.dirname(path)
         if folder not in made:
             os.makedirs(folder, exist_ok=True)  # noqa: PTH103
@@ -170,10 +189,11 @@ def _build(
                 stream.writelines(reader.piece(piece) for piece in file.pieces)
         done += file.size_bytes
         if number % 64 == 0:
-            on_event(Event(message="restoring", done=done, total=total))
+            on_event(Event(message="restoring", done=done, total=total, in_bytes=True))
     for name in rewritten:
         for beside in layout.sidecars(name):
-            Path(staged, beside).unlink(missing_ok=True)
+            Path(at, beside).unlink(missing_ok=True)
+    _require_sound(at)
     return len(rewritten)
 
 
@@ -240,7 +260,7 @@ def _require_sound(staged: str) -> None:
     report = verify(Checkpoint.open(staged), level=Level.BRIEF)
     wrong = [item for item in report.findings if item.severity is Severity.ERROR]
     if wrong:
-        raise Refused(
+        raise WouldNotStart(
             f"what was restored is not sound: {wrong[0].code} in {wrong[0].path}",
             hint="`streamctl backup verify --read-data` looks at the backup; an older one may do.",
         )

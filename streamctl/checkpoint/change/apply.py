@@ -6,7 +6,7 @@ sweeps it. After, `recover` goes on from where it stopped.
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -29,10 +29,12 @@ from streamctl.checkpoint.change.plan import Kind, Plan, Step, fingerprint
 from streamctl.checkpoint.location import journal
 from streamctl.checkpoint.location.journal import Entry
 from streamctl.checkpoint.location.store import StorageFailed
-from streamctl.errors import PartlyDone, Refused
+from streamctl.errors import PartlyDone, Refused, StreamctlError
 from streamctl.reports import Verdict, as_json
 
 _HOMES = "homes.json"
+Build = Callable[[Step, str, Callable[[], None]], None]
+"""Makes what a step of kind restore puts in: the step, where to make it, what renews the lease."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,8 +58,14 @@ class ChangeReport:
     notes: tuple[str, ...]
 
 
-def apply(area: Area, plan: Plan, held: Held) -> ChangeReport:
+def apply(area: Area, plan: Plan, held: Held, *, build: Build | None = None) -> ChangeReport:
     """Make a planned change. The lease is held, nothing is pending, the guards were asked.
+
+    Args:
+        area: of the lease.
+        plan: to carry out.
+        held: the lease.
+        build: for the steps of a restore; what it raises leaves everything as it is.
 
     Raises:
         Refused: a place has moved since the plan was made.
@@ -68,10 +76,14 @@ def apply(area: Area, plan: Plan, held: Held) -> ChangeReport:
     name = new_id(plan.verb, now=datetime.now(UTC))
     if plan.steps:
         try:
-            acts = _stage(area, plan.steps, name, held)
+            acts = _stage(area, plan.steps, name, held, build)
+            held.confirm()
         except OSError as error:
             _try_sweep(area)
             raise _failed(plan.verb, error) from error
+        except StreamctlError:
+            _try_sweep(area)
+            raise
         carry_out(area, Pending(name=name, entry=_entry(plan, acts), acts=acts))
     return ChangeReport(
         verdict=Verdict.OK,
@@ -94,7 +106,7 @@ def require_unmoved(area: Area, plan: Plan) -> None:
     Raises:
         Refused: a place has moved since the plan was made.
     """
-    if fingerprint(plan.steps, area.store) != plan.fingerprint:
+    if fingerprint(plan.steps, area.store, plan.watched) != plan.fingerprint:
         raise Refused(
             f"{plan.subject} has changed since the plan was made",
             hint="Make the plan again.",
@@ -205,7 +217,9 @@ def _entry(plan: Plan, acts: Sequence[Act]) -> Entry:
     )
 
 
-def _stage(area: Area, steps: Sequence[Step], name: str, held: Held) -> tuple[Act, ...]:
+def _stage(
+    area: Area, steps: Sequence[Step], name: str, held: Held, build: Build | None
+) -> tuple[Act, ...]:
     """Build everything new in its slot."""
     folders = {step.home: slot_folder(area, step.home, name) for step in steps}
     if area.store.is_local:
@@ -221,6 +235,8 @@ def _stage(area: Area, steps: Sequence[Step], name: str, held: Held) -> tuple[Ac
             stage.build(step.place, slot, without=without, written=step.written, beat=held.beat)
         elif step.kind is Kind.CREATE:
             stage.create(slot, written=step.written)
+        elif step.kind is Kind.RESTORE and build is not None:
+            build(step, slot, held.beat)
         acts.append(between(step.place, slot))
     return tuple(acts)
 

@@ -79,13 +79,15 @@ def plan_archive(area: Area, *, to: str, names: Sequence[str], why: str, now: da
             )
             for name in wanted
         ],
-        obstacles=[o for name in wanted for o in _taken(target, to, name)],
+        obstacles=[o for name in wanted for o in _taken(target, to, name, area.store.at(name))],
         facts={"to": to, "archived": wanted},
     )
 
 
-def _taken(target: Store, to: str, name: str) -> Iterator[Obstacle]:
-    if target.read(_manifest(name)) is not None:
+def _taken(target: Store, to: str, name: str, source: str) -> Iterator[Obstacle]:
+    """An archive of another generation; of this one it is what a killed command left."""
+    data = target.read(_manifest(name))
+    if data is not None and not _is_of(data, source):
         yield Obstacle(
             code="archive-exists",
             message=f'"{to}" already holds an archive of generation {name}',
@@ -93,6 +95,16 @@ def _taken(target: Store, to: str, name: str) -> Iterator[Obstacle]:
             exit_code=ExitCode.NOT_EMPTY,
             overridable=False,
         )
+
+
+def _is_of(manifest: bytes, source: str) -> bool:
+    try:
+        fields = json.loads(manifest)
+        return bool(fields["sha256"].keys() == sizes(source).keys()) and fields["bytes"] == size_of(
+            source
+        )
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return False
 
 
 def pack(area: Area, name: str, *, to: str, held: Held, now: datetime) -> dict[str, Any]:

@@ -132,16 +132,27 @@ def target(location: str, *, query: str = "", sink: str = "", output: str = "") 
         query=name,
         generation=generation,
         sink=_sink(sink, output, generation, name),
-        sink_known=bool(sink or (output and generation)),
+        sink_known=bool(sink or (output and generation and local_path(output) is not None)),
     )
+
+
+def local_sink(sink: str) -> str:
+    """The absolute path of an output that is given as a path or URL; "" for none.
+
+    Raises:
+        Unsupported: it is on an object store.
+    """
+    if not sink:
+        return ""
+    path = local_path(sink)
+    if path is None:
+        raise Unsupported(f'the output "{sink}" is on an object store, which has no rename')
+    return path
 
 
 def _sink(sink: str, output: str, generation: str, query: str) -> str:
     if sink:
-        path = local_path(sink)
-        if path is None:
-            raise Unsupported(f'the output "{sink}" is on an object store, which has no rename')
-        return path
+        return local_sink(sink)
     if not (output and generation):
         return ""
     path = local_path(posixpath.join(output, generation, query))
@@ -165,8 +176,16 @@ class Held:
             LeaseLost: it is no longer ours.
         """
         if time.monotonic() - self._renewed > LEASE_SECONDS / 3:
-            self._lease = lease.renew(self.area.store, self._lease, now=datetime.now(UTC))
-            self._renewed = time.monotonic()
+            self.confirm()
+
+    def confirm(self) -> None:
+        """Renew the lease before what cannot be taken back by looking away.
+
+        Raises:
+            LeaseLost: it is no longer ours.
+        """
+        self._lease = lease.renew(self.area.store, self._lease, now=datetime.now(UTC))
+        self._renewed = time.monotonic()
 
     def release(self) -> None:
         """Give it back. Where that fails, it binds nobody once this process is gone."""

@@ -9,7 +9,7 @@ directory, and log and files go to the trash too.
 from datetime import datetime
 
 from streamctl.checkpoint.change import guards
-from streamctl.checkpoint.change.area import Area
+from streamctl.checkpoint.change.area import Area, local_sink
 from streamctl.checkpoint.change.plan import Kind, Obstacle, Plan, Step, make_plan
 from streamctl.checkpoint.change.sink_steps import sink_steps
 from streamctl.checkpoint.change.walk import size_of
@@ -49,14 +49,14 @@ def plan_clear(
                 hint="Remove it with the store's own tools.",
             )
         Checkpoint.open(subject)
-        taken = sink_steps(sink, -1) if sink else None
+        taken = sink_steps(local_sink(sink), -1)
         size = size_of(subject)
         steps = [
-            *(taken.steps if taken else ()),
+            *taken.steps,
             Step(kind=Kind.REMOVE, place=subject, reason="the checkpoint", size_bytes=size),
         ]
-        notes = []
-        obstacles = guards.sink_known(known=bool(sink))
+        notes = list(taken.notes)
+        obstacles = [*taken.obstacles, *guards.sink_known(known=bool(sink))]
     return make_plan(
         verb="clear",
         area=area,

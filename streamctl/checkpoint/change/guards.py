@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from streamctl.checkpoint.change.plan import Obstacle
+from streamctl.checkpoint.formats.model import KafkaOffsets
 from streamctl.checkpoint.tree import layout
 from streamctl.checkpoint.tree.reader import Checkpoint
 from streamctl.checkpoint.verify.kinds import Severity
@@ -77,6 +78,22 @@ def starts(planned: Checkpoint) -> list[Obstacle]:
             hint="Choose another batch; `streamctl checkpoint inspect` says how far back one can.",
             exit_code=ExitCode.WOULD_NOT_START,
         )
+    ]
+
+
+def standing_at(positions: KafkaOffsets) -> list[Range]:
+    """Ranges without records: where the next start begins to read."""
+    return [
+        Range(
+            topic=topic,
+            partition=partition,
+            start=offset,
+            end=offset,
+            records=0,
+            available_records=None,
+        )
+        for topic, partitions in sorted(positions.items())
+        for partition, offset in sorted(partitions.items())
     ]
 
 

@@ -20,6 +20,7 @@ from streamctl.errors import EXIT_MEANINGS, ExitCode, Malformed, Refused, Unsupp
 from streamctl.reports import Verdict, as_json
 
 PLAN_VERSION = 1
+_UNSEEN = "Spark leaves no sign of whether a query runs: be sure that none does."
 
 
 class Kind(StrEnum):
@@ -27,12 +28,14 @@ class Kind(StrEnum):
 
     Rebuild: the tree there without some files, and with others written anew.
     Create: a new tree of the written files, instead of what is there.
+    Restore: a new tree that a backup holds.
     Write: a whole small file of the store; no text takes it away. Remove: to the trash.
     Bring back: what a slot of the trash holds, for what is there now.
     """
 
     REBUILD = "rebuild"
     CREATE = "create"
+    RESTORE = "restore"
     WRITE = "write"
     REMOVE = "remove"
     BRING_BACK = "bring back"
@@ -111,6 +114,7 @@ class Plan:
         facts: what the operator should know, as the verb defines it.
         notes: full sentences for the operator.
         obstacles: guards that say no.
+        watched: places that the plan was made from and does not change, absolute.
         fingerprint: of all places, as they were when the plan was made.
         reversible: `undo` brings everything back; otherwise what is removed is gone for good.
     """
@@ -125,6 +129,7 @@ class Plan:
     facts: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     obstacles: tuple[Obstacle, ...] = ()
+    watched: tuple[str, ...] = ()
     fingerprint: str = ""
     reversible: bool = True
 
@@ -148,6 +153,8 @@ def make_plan(
     now: datetime,
     steps: Iterable[Step],
     obstacles: Iterable[Obstacle] = (),
+    watched: Iterable[str] = (),
+    notes: Iterable[str] = (),
     **more: Any,
 ) -> Plan:
     """A plan with its verdict and fingerprint.
@@ -155,8 +162,9 @@ def make_plan(
     Raises:
         OSError: a place cannot be read.
     """
-    all_steps = tuple(steps)
+    all_steps, all_watched = tuple(steps), tuple(watched)
     found = tuple(obstacles)
+    unseen = () if area.has_generations else (_UNSEEN,)
     return Plan(
         verdict=Verdict.PROBLEM if found else Verdict.OK,
         verb=verb,
@@ -166,7 +174,9 @@ def make_plan(
         made_at=now,
         steps=all_steps,
         obstacles=found,
-        fingerprint=fingerprint(all_steps, area.store),
+        watched=all_watched,
+        notes=(*notes, *unseen),
+        fingerprint=fingerprint(all_steps, area.store, all_watched),
         **more,
     )
 
@@ -197,8 +207,10 @@ class Guarded(Refused):
         return f"{self.message} ({EXIT_MEANINGS[self.exit_code]})"
 
 
-def fingerprint(steps: Iterable[Step], store: Store) -> str:
+def fingerprint(steps: Iterable[Step], store: Store, watched: Iterable[str] = ()) -> str:
     """Digest of everything at the places of steps: names, lengths, times; small files by content.
+
+    Of watched places on an object store only the names, which is what is written there.
 
     Raises:
         OSError, StorageFailed: a place cannot be read.
@@ -212,6 +224,11 @@ def fingerprint(steps: Iterable[Step], store: Store) -> str:
     for place in sorted({step.place for step in steps if step.kind is not Kind.WRITE}):
         for line in _seen(place):
             total.update(line.encode("utf-8", "surrogateescape") + b"\0")
+    for place in watched:
+        names = (
+            _seen(place) if store.is_local else store.names(place.removeprefix(f"{store.path}/"))
+        )
+        total.update("\0".join([place, *names]).encode("utf-8", "surrogateescape") + b"\0")
     return total.hexdigest()
 
 
@@ -271,6 +288,7 @@ def parse_plan(text: str, *, name: str) -> Plan:
                     for item in fields["obstacles"]
                 ),
                 "notes": tuple(fields["notes"]),
+                "watched": tuple(fields["watched"]),
             }
         )
     except (ValueError, TypeError, KeyError) as error:

@@ -281,7 +281,15 @@ def batch_for_offsets(checkpoint: Checkpoint, wanted: KafkaOffsets) -> int:
 
     Raises:
         BatchNotFound: every batch in the logs ends later.
+        NotFound: a topic or partition that the checkpoint does not have.
     """
+    newest = log.kafka_ends(_newest_readable(checkpoint, checkpoint.log_ids().planned))
+    for topic, partitions in wanted.items():
+        if unknown := sorted(partitions.keys() - newest.get(topic, {}).keys()):
+            raise NotFound(
+                f'the checkpoint has no partition {unknown[0]} of topic "{topic}"',
+                hint=f"Its topics are {', '.join(sorted(newest)) or 'none'}.",
+            )
 
     def low_enough(entry: OffsetsEntry) -> bool:
         ends = log.kafka_ends(entry)

@@ -8,14 +8,15 @@ from datetime import datetime
 from typing import Any
 
 from streamctl.checkpoint.change import guards
-from streamctl.checkpoint.change.area import Area
+from streamctl.checkpoint.change.area import Area, local_sink
 from streamctl.checkpoint.change.carry import Carried, carried, carry
-from streamctl.checkpoint.change.guards import Kafka, Range
+from streamctl.checkpoint.change.guards import Kafka
 from streamctl.checkpoint.change.plan import Kind, Plan, Step, make_plan
 from streamctl.checkpoint.formats import log
 from streamctl.checkpoint.formats.model import KafkaOffsets
-from streamctl.checkpoint.location import generations
+from streamctl.checkpoint.location import generations, journal
 from streamctl.checkpoint.location.generations import Generation
+from streamctl.checkpoint.tree import layout
 from streamctl.checkpoint.tree.files import local_path
 from streamctl.checkpoint.tree.keys import count_keys
 from streamctl.checkpoint.tree.reader import Checkpoint
@@ -26,6 +27,9 @@ from streamctl.errors import (
     StreamctlError,
     Unsupported,
 )
+
+BACK = "rotate back"
+_LOGS = (layout.OFFSETS, layout.COMMITS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +115,7 @@ def plan_rotate(
         topic_ids=dict(topic_ids) or old.topic_ids,
         why=why or "rotate",
     )
-    ranges, obstacles = guards.ask(_at(positions), kafka)
+    ranges, obstacles = guards.ask(guards.standing_at(positions), kafka)
     changed = guards.same_topics(old.topic_ids, kafka) if starting is None else []
     given_up = [
         state
@@ -125,6 +129,7 @@ def plan_rotate(
         why=why,
         now=now,
         steps=_steps(area, new, moves),
+        watched=_read(area, old, sinks) if starting is None else (),
         obstacles=[*obstacles, *changed],
         facts={
             "generation": new.name,
@@ -139,19 +144,12 @@ def plan_rotate(
     )
 
 
-def _at(positions: KafkaOffsets) -> list[Range]:
-    return [
-        Range(
-            topic=topic,
-            partition=partition,
-            start=offset,
-            end=offset,
-            records=0,
-            available_records=None,
-        )
-        for topic, partitions in sorted(positions.items())
-        for partition, offset in sorted(partitions.items())
-    ]
+def _read(area: Area, old: Generation, sinks: Mapping[str, str]) -> Iterable[str]:
+    """Logs that say where each query goes on: a batch after the plan would be read again."""
+    for query in generations.queries(area.store, old.name):
+        yield from (area.store.at(f"{old.name}/{query}/{log}") for log in _LOGS)
+        if area.store.is_local and (sink := local_path(sinks.get(query, ""))):
+            yield f"{sink}/{layout.SINK_LOG}"
 
 
 def _steps(area: Area, new: Generation, moves: list[Carried]) -> list[Step]:
@@ -209,26 +207,44 @@ def _checkpoints(area: Area, generation: str) -> list[tuple[str, Checkpoint]]:
     return found
 
 
+def _before(area: Area, old: Generation) -> str:
+    """The generation to go back to; "" for none."""
+    there = [
+        name
+        for name in generations.recorded(area.store)
+        if name != old.name and generations.queries(area.store, name)
+    ]
+    for _, entry in reversed(list(journal.named_entries(area.store))):
+        facts = entry.after.get("facts", entry.after)
+        if entry.verb != BACK and facts.get("generation") == old.name:
+            came = facts.get("before") or entry.before.get("generation", "")
+            if came in there:
+                return str(came)
+    lower = [name for name in there if int(name) < int(old.name)]
+    return next((n for n in reversed(lower) if not generations.read(area.store, n).request), "")
+
+
 class NoGenerationBefore(NotFound):
     """There is no way back."""
 
 
 def plan_back(area: Area, *, why: str, now: datetime) -> Plan:
-    """Plan to point to the generation before the current one.
+    """Plan to point to the generation that the current one came after.
+
+    The journal knows it. Where it does not, it is the one with the number before; what a
+    reprocessing makes is no way back.
 
     Raises:
         CheckpointNotFound: no generation yet.
         NoGenerationBefore: the current one is the first, or the others were pruned.
     """
     old = _current(area)
-    before = [name for name in generations.recorded(area.store) if int(name) < int(old.name)]
-    there = [name for name in before if generations.queries(area.store, name)]
-    if not there:
+    to = _before(area, old)
+    if not to:
         raise NoGenerationBefore(
             f"there is no generation before {old.name}",
             hint="`streamctl checkpoint journal` tells what became of it.",
         )
-    to = there[-1]
     pointer = Step(
         kind=Kind.WRITE,
         place=area.store.at(generations.POINTER),
@@ -236,7 +252,7 @@ def plan_back(area: Area, *, why: str, now: datetime) -> Plan:
         written={"": generations.pointer_to(to)},
     )
     return make_plan(
-        verb="rotate back",
+        verb=BACK,
         area=area,
         subject=f"generation {to} instead of {old.name}",
         why=why,
@@ -269,10 +285,11 @@ def plan_rotate_bare(
     path = local_path(area.location)
     if path is None:
         raise Unsupported(f'"{area.location}" is on an object store, which has no rename')
+    sink = local_sink(sink)
     checkpoint = Checkpoint.open(path)
     name = os.path.basename(path)  # noqa: PTH119
     item = carried(checkpoint, query=name)
-    ranges, obstacles = guards.ask(_at(item.positions), kafka)
+    ranges, obstacles = guards.ask(guards.standing_at(item.positions), kafka)
     given_up = open_state(checkpoint, query=name)
     return make_plan(
         verb="rotate",

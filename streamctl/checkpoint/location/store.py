@@ -105,9 +105,13 @@ class Store:
                 self.fs.pipe_file(path, data)
                 return
             Path(path).parent.mkdir(parents=True, exist_ok=True)
-            beside = f"{path}.{uuid.uuid4().hex}.tmp"
-            self._write(beside, "wb", data)
-            Path(beside).replace(path)
+            beside = Path(f"{path}.{uuid.uuid4().hex}.tmp")
+            try:
+                self._write(str(beside), "wb", data)
+                beside.replace(path)
+            except OSError:
+                beside.unlink(missing_ok=True)  # on a full disk it would keep its space
+                raise
         except OSError as error:
             raise _failed("write", path, error) from error
 

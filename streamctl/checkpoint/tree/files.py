@@ -66,6 +66,11 @@ class Files:
         """True for a directory of this host."""
         return self._fs is None
 
+    @property
+    def takes_many(self) -> bool:
+        """Whether reading several files at once is safe and of use: an async store of fsspec's."""
+        return bool(getattr(self._fs, "async_impl", False))
+
     def path(self, path: str) -> str:
         """The full path, as the filesystem calls it."""
         return f"{self._root}/{path}" if path else str(self._root)

@@ -133,11 +133,18 @@ def test_large_files_go_in_pieces(checkpoint, repository, tmp_path, monkeypatch)
     assert all(now[path] == was[path] for path in now)
 
 
+def commit(checkpoint):
+    """A query goes on: the next commit is there, whatever is in it."""
+    newest = max(int(path.name) for path in (checkpoint / "commits").glob("[0-9]*"))
+    (checkpoint / f"commits/{newest + 100}").write_text("v1")
+
+
 def test_a_query_that_purges_while_it_is_read_is_pinned_anew(checkpoint, repository, monkeypatch):
     real, calls = close, []
 
     def purged(*arguments, **more):
         calls.append(1)
+        commit(checkpoint)
         if len(calls) < 3:
             raise FileNotFoundError("gone")
         return real(*arguments, **more)
@@ -145,11 +152,12 @@ def test_a_query_that_purges_while_it_is_read_is_pinned_anew(checkpoint, reposit
     monkeypatch.setattr("streamctl.checkpoint.backup.take.close", purged)
     assert backup(checkpoint, repository).repins == 2
     calls[:] = [0] * -99
-    monkeypatch.setattr(
-        "streamctl.checkpoint.backup.take.close", lambda *_, **__: (_ for _ in ()).throw(
-            FileNotFoundError("gone")
-        ),
-    )  # fmt: skip
+
+    def always(*_, **__):
+        commit(checkpoint)
+        raise FileNotFoundError("gone")
+
+    monkeypatch.setattr("streamctl.checkpoint.backup.take.close", always)
     with pytest.raises(Moving, match="changes faster"):
         backup(checkpoint, repository)
     assert len(repository.ids()) == 1
@@ -164,6 +172,7 @@ def test_a_file_that_grew_since_it_was_listed_is_not_half_taken(
     def grown(*arguments, **more):
         found = real(*arguments, **more)
         entry.write_bytes(entry.read_bytes() + b" ")
+        commit(checkpoint)
         return found
 
     monkeypatch.setattr("streamctl.checkpoint.backup.take.close", grown)

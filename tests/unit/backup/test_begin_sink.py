@@ -3,8 +3,8 @@
 import pytest
 
 from streamctl.checkpoint.backup.format import StoredQuery
-from streamctl.checkpoint.backup.generation import begin_sink, require_sink
 from streamctl.checkpoint.backup.repository import Repository
+from streamctl.checkpoint.backup.sink import begin_sink, require_sink
 from streamctl.errors import Refused
 
 

@@ -29,7 +29,8 @@ LAST = Policy(last=1)
 def backup(path, repository, *, hours=0):
     source = Source(name="", checkpoint=Checkpoint.open(str(path)))
     now = NOW + timedelta(hours=hours)
-    return take([source], repository, About(location=str(path)), now=now, on_event=ignore)
+    about = About(location=str(path.parent))  # of one location, as generations are
+    return take([source], repository, about, now=now, on_event=ignore)
 
 
 @pytest.fixture

@@ -12,19 +12,27 @@ from typing import Any
 
 import pytest
 
+from streamctl.checkpoint.backup.format import Manifest
+from streamctl.checkpoint.backup.repository import Repository
+from streamctl.checkpoint.backup.sources import find_sources
+from streamctl.checkpoint.backup.take import About, take
 from streamctl.checkpoint.change import apply as changes
 from streamctl.checkpoint.change import exchange
+from streamctl.checkpoint.change.apply import Build
 from streamctl.checkpoint.change.area import Area, area_of, held
 from streamctl.checkpoint.change.clear import plan_clear
 from streamctl.checkpoint.change.plan import Plan
 from streamctl.checkpoint.change.prune import Policy, plan_prune
+from streamctl.checkpoint.change.restore import builder, plan_restore
 from streamctl.checkpoint.change.rewind import plan_rewind
 from streamctl.checkpoint.change.rotate import plan_rotate
 from streamctl.checkpoint.change.skip import Skip, plan_skip
 from streamctl.checkpoint.change.undo import plan_undo
+from streamctl.reports import ignore
 from tests.faults import Fail, Kill, run_forked
 from tests.unit.change.helpers import NOW, bare, digest, location, run, sink_of, small
 
+_JOB = "jobs.telemetry:TelemetryJob"
 CODES = (errno.ENOSPC, errno.EACCES, errno.EIO, errno.ENOENT)
 
 
@@ -35,6 +43,7 @@ class Case:
     name: str
     setup: Callable[[Path], None]
     plan: Callable[[Path], tuple[Area, Plan]]
+    build: Callable[[Path], Build] | None = None
 
 
 def _rewind_setup(root: Path) -> None:
@@ -65,7 +74,7 @@ def _rotate(root: Path) -> tuple[Area, Plan]:
     area = area_of(str(root / "checkpoint"))
     return area, plan_rotate(
         area,
-        job="jobs.telemetry:TelemetryJob",
+        job=_JOB,
         starting=None,
         topic_ids={},
         sinks={},
@@ -117,7 +126,43 @@ def _prune(root: Path) -> tuple[Area, Plan]:
     return area, plan_prune(area, policy, why="test", now=datetime.now(UTC) + timedelta(hours=1))
 
 
+def _restore_setup(root: Path) -> None:
+    """A location whose output has a log, and a backup of its batch before the last."""
+    location(root / "checkpoint", batches=2)
+    sink_of(root / "out/0001/windows", batches=2)
+    kept = root.parent / "backups"  # its ids are random: one serves all rounds
+    if not kept.exists():
+        _back_up(root, kept)
+    shutil.copytree(kept, root / "backups")
+
+
+def _back_up(root: Path, to: Path) -> None:
+    where = str(root / "checkpoint")
+    sources, record = find_sources(where, query="", output=str(root / "out"), sink="")
+    repository = Repository.open(str(to), create=True)
+    about = About(location=where, generation=record)
+    take(sources, repository, about, now=NOW, batch_id=0, on_event=ignore)
+
+
+def _backup(root: Path) -> tuple[Repository, Manifest]:
+    repository = Repository.open(str(root / "backups"))
+    return repository, repository.manifest("latest")
+
+
+def _restore(root: Path) -> tuple[Area, Plan]:
+    area = area_of(str(root / "checkpoint"))
+    repository, manifest = _backup(root)
+    return area, plan_restore(
+        area, repository, manifest, output=str(root / "out"), job=_JOB, kafka=None, now=NOW
+    )
+
+
+def _restored(root: Path) -> Build:
+    return builder(*_backup(root), keep_rows=True, on_event=ignore)
+
+
 CASES = [
+    Case("restore", _restore_setup, _restore, _restored),
     Case("prune", _prune_setup, _prune),
     Case("skip", _skip_setup, _skip),
     Case("rewind", _rewind_setup, _rewind),
@@ -146,7 +191,7 @@ def command(case: Case, root: Path) -> None:
     with held(area, case.name) as holding:
         changes.recover(area)
         _, plan = case.plan(root)
-        changes.apply(area, plan, holding)
+        changes.apply(area, plan, holding, build=case.build(root) if case.build else None)
 
 
 def finish(root: Path) -> None:

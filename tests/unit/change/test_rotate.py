@@ -5,7 +5,7 @@ from pathlib import Path
 import fsspec
 import pytest
 
-from streamctl.checkpoint.change.area import Area, area_of, held
+from streamctl.checkpoint.change.area import Area, area_of, held, target
 from streamctl.checkpoint.change.clear import plan_clear
 from streamctl.checkpoint.change.guards import Kafka
 from streamctl.checkpoint.change.plan import Guarded, Plan, format_plan, parse_plan, require
@@ -18,6 +18,7 @@ from streamctl.checkpoint.change.rotate import (
 from streamctl.checkpoint.change.undo import EntryNotFound, plan_undo
 from streamctl.checkpoint.formats import log
 from streamctl.checkpoint.location import generations, journal
+from streamctl.checkpoint.location.generations import Generation
 from streamctl.checkpoint.tree.reader import Checkpoint
 from streamctl.errors import Busy, CheckpointNotFound, ExitCode, Refused, Unsupported
 from tests.goldens import cases
@@ -98,6 +99,56 @@ def test_back_is_the_pointer(tmp_path: Path) -> None:
     assert generations.current(area.store).name == "0001"  # type: ignore[union-attr]
     undo(area, report.entry)
     assert digest(tmp_path / "at") == rotated
+
+
+def test_back_is_where_it_came_from_and_no_reprocessing(tmp_path: Path) -> None:
+    """Numbers tell the order of making, not which generation the job came from."""
+    area = location(tmp_path / "at")
+    aside = Generation(
+        name="0002", created_at=NOW, job="j", starting_offsets="{}", why="", request="{}"
+    )
+    generations.record(area.store, aside)
+    small(tmp_path / "at/0002/windows")
+    run(area, rotate(area))
+    assert plan_back(area, why="", now=NOW).facts["generation"] == "0001"
+    run(area, plan_back(area, why="", now=NOW))
+    with pytest.raises(NoGenerationBefore):  # 0003 came after 0001, and 0002 was never the job's
+        plan_back(area, why="", now=NOW)
+    generations.point(area.store, "0003")
+    for path in (tmp_path / "at/_streamctl/journal").iterdir():
+        path.unlink()
+    assert plan_back(area, why="", now=NOW).facts["generation"] == "0001"
+
+
+def test_batches_after_the_plan_of_a_rotation_are_not_read_again(tmp_path: Path) -> None:
+    """It was made from the logs, which it does not change."""
+    area = location(tmp_path / "at", batches=2)
+    plan = parse_plan(format_plan(rotate(area)), name="x")
+    (tmp_path / "at/0001/windows/commits/2").write_bytes(b'v1\n{"nextBatchWatermarkMs":0}')
+    with pytest.raises(Refused, match="has changed since the plan was made"):
+        run(area, plan)
+
+
+def test_what_a_sink_s_log_forbids_stands_in_the_way_of_clear(tmp_path: Path) -> None:
+    target = bare(small(tmp_path / "cp"), sink=sink_of(tmp_path / "out"))
+    (tmp_path / "out/_spark_metadata/2.compact").unlink()  # the third batch has no other entry
+    plan = plan_clear(target.area, why="", now=NOW, sink=f"file://{tmp_path}/out")
+    assert plan.exit_code is ExitCode.WOULD_NOT_START
+    with pytest.raises(Unsupported, match="object store"):
+        plan_clear(target.area, why="", now=NOW, sink="s3://bucket/out")
+
+
+def test_a_new_output_may_be_given_as_a_url(tmp_path: Path) -> None:
+    area = bare(small(tmp_path / "cp")).area
+    sink_of(tmp_path / "out")
+    plan = plan_rotate_bare(area, kafka=None, why="", now=NOW, sink=f"file://{tmp_path}/out")
+    assert plan.exit_code is ExitCode.NOT_EMPTY
+
+
+def test_an_output_on_an_object_store_is_not_known(tmp_path: Path) -> None:
+    location(tmp_path / "at")
+    found = target(str(tmp_path / "at"), output="s3://bucket/out")
+    assert not found.sink_known
 
 
 def test_offsets_outside_retention_are_refused(tmp_path: Path) -> None:
