@@ -6,7 +6,8 @@ network where a Toxiproxy stands in its way. Nothing is sent, deleted or damaged
 records is the job's own, `streamctl audit`.
 """
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,20 +33,29 @@ class Target(Operated):
 
     Args:
         directory: for journals and evidence; new.
-        project: of the job.
+        project: where its commands are run: the operator's working directory.
         run: its run directory.
-        settings: of the project.
+        settings: of the job.
         query: the one that is watched.
+        context: that the settings are of; empty for none.
+        assignments: `section.field=value` that the operator gave beside them.
     """
 
     def __init__(
-        self, directory: Path, *, project: Path, run: RunDirectory, settings: Settings, query: str
-    ) -> None:
+        self, directory: Path, *, project: Path, run: RunDirectory, settings: Settings, query: str,
+        context: str = "", assignments: Sequence[str] = (),
+    ) -> None:  # fmt: skip
         places = {
             "checkpoint": project / settings.checkpoint.location,
             "output": project / settings.output.location,
         }
-        super().__init__(directory, project=project, run=run, places=places, query=query)
+        # else a command would find the job of the default context, and stop that
+        flags = ["--run-directory", str(run.path), *(("--context", context) if context else ())]
+        flags += [word for each in assignments for word in ("--set", each)]
+        super().__init__(
+            directory, project=project, run=run, places=places, query=query, environ=os.environ,
+            flags=tuple(flags),
+        )  # fmt: skip
         self._settings = settings
 
     @property
