@@ -16,7 +16,7 @@ from streamctl.chaos.experiment import Activity, Experiment, Http, Process, Verb
 from streamctl.chaos.operated import Operated
 from streamctl.chaos.proxy.line import Line
 from streamctl.chaos.proxy.toxiproxy import Toxiproxy
-from streamctl.chaos.verbs.table import VERBS
+from streamctl.chaos.verbs.table import VERBS, check
 from streamctl.errors import NotFound, Protected, Refused, StreamctlError, Unsupported
 from streamctl.kafka.client import Broker
 from streamctl.lag.measure import measure
@@ -121,7 +121,9 @@ def blast_radius(
 
     Raises:
         Refused: a step that is only for jobs of an experiment's own.
+        NotFound, Malformed: an unknown verb, or arguments that it does not take.
     """
+    check(experiments)
     steps = [line for experiment in experiments for line in _steps(experiment)]
     pids = (status.supervisor_pid, status.driver_pid, status.standby_pid)
     return BlastRadius(
@@ -178,9 +180,9 @@ def _what(activity: Activity) -> str:
         case Http(method=method, url=url):
             return f"{method} {url}"
         case Verb(name=name):
-            if name in VERBS and not VERBS[name].on_target:
+            if not VERBS[name].on_target:
                 raise Refused(
                     f'"{name}" is only for a job of the experiment\'s own',
                     hint="Give a command of yours (provider `process`) for the real thing.",
                 )
-            return VERBS[name].help if name in VERBS else name
+            return VERBS[name].help
