@@ -1,5 +1,6 @@
 """A job that is not the experiments' own: who may be harmed, by what, and what is shown before."""
 
+import subprocess
 from dataclasses import replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -136,6 +137,13 @@ def test_the_audit_s_verdict_is_part_of_ours(said, expected):
     assert [each.name for each in judgement.invariants if each.verdict is not Verdict.OK] == (
         [] if said == "ok" else ["records are accounted for"]
     )
+
+
+def test_a_driver_that_has_ended_meanwhile_need_not_be_let_go_on():
+    with subprocess.Popen(["/bin/true"]) as ended:
+        ended.wait()
+    gone = SimpleNamespace(driver_processes=lambda: [ended.pid])
+    target.VERBS["job.resume"].call(gone)
 
 
 def test_what_is_allowed_on_a_target_has_an_opposite_that_is_allowed_too():
