@@ -173,6 +173,18 @@ def test_a_campaign_that_runs_is_left_alone(tmp_path):
     assert clean(tmp_path).campaigns == ["20260101-000000"]
 
 
+@pytest.fixture
+def no_stage(monkeypatch):
+    """Nothing may be started."""
+
+    def start(*_, **__):
+        raise AssertionError("a stage was made")
+
+    for module in ("campaign", "load.run"):
+        monkeypatch.setattr(f"streamctl.chaos.{module}.Stage", start)
+
+
+@pytest.mark.usefixtures("no_stage")
 def test_a_load_run_that_is_being_run_is_not_gone_on_with(tmp_path):
     wanted, flow = Plan(first=1000), Flow()
     asked = {"plan": as_json(wanted), "flow": as_json(flow), "settings": {}}
@@ -184,6 +196,7 @@ def test_a_load_run_that_is_being_run_is_not_gone_on_with(tmp_path):
     assert (running.directory / "kafka").exists()
 
 
+@pytest.mark.usefixtures("no_stage")
 @pytest.mark.parametrize(
     ("step", "error"),
     [
