@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from streamctl.chaos.experiment import Activity, Role, Verb, as_document, parse_activity
+from streamctl.errors import Malformed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +38,9 @@ class Effects:
 
     Args:
         path: of the file; made with the first record.
+
+    Raises:
+        Malformed: the file is not what this release writes.
     """
 
     def __init__(self, path: Path) -> None:
@@ -94,7 +98,11 @@ class Effects:
 
 
 def _read(path: Path) -> list[Effect]:
-    """Changes that stand. A torn line is of a change that was not begun."""
+    """Changes that stand. A torn line is of a change that was not begun.
+
+    Raises:
+        Malformed: a whole line that this release does not write.
+    """
     try:
         lines = path.read_text("utf-8").splitlines()
     except FileNotFoundError:
@@ -108,7 +116,17 @@ def _read(path: Path) -> list[Effect]:
         if "undone" in fields:
             standing.pop(fields["undone"], None)
         else:
-            back = parse_activity(fields["back"])
-            number = fields["number"]
-            standing[number] = Effect(number=number, verb=fields["verb"], back=back)
+            effect = _effect(path, fields)
+            standing[effect.number] = effect
     return list(standing.values())
+
+
+def _effect(path: Path, fields: Mapping[str, Any]) -> Effect:
+    try:
+        back = parse_activity(fields["back"])
+        return Effect(number=fields["number"], verb=fields["verb"], back=back)
+    except (KeyError, TypeError, ValueError) as error:
+        raise Malformed(
+            f'cannot read "{path}": {type(error).__name__}: {error}',
+            hint="It is damaged or of another release; look into it, and move it away.",
+        ) from error

@@ -160,6 +160,15 @@ def test_what_cannot_be_changed_back_is_said_and_tried_again(tmp_path):
     assert (tmp_path / "later" / "back").exists()
 
 
+def test_a_record_that_cannot_be_read_keeps_no_other_campaign_from_being_cleaned(tmp_path):
+    for number in (1, 2):
+        Effects(tmp_path / f"{number}" / "001-mine" / "effects.jsonl").promise(touch(tmp_path))
+    (tmp_path / "1" / "001-mine" / "effects.jsonl").write_text('{"number": 1, "verb": "a"}\n')
+    found = clean(tmp_path)
+    assert found.campaigns == ["2"]
+    assert "of another release" in found.left[0]
+
+
 def test_a_campaign_that_runs_is_left_alone(tmp_path):
     running = tmp_path / "20260101-000000"
     Effects(running / "001-mine" / "effects.jsonl").promise(touch(tmp_path))
