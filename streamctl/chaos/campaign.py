@@ -1,7 +1,7 @@
-"""Several experiments on one stage, again and again if asked; and what is left of them.
+"""Several experiments on one stage, again and again if asked; and where all of that is kept.
 
 ```
-.streamctl/chaos/<id>/            one campaign
+.streamctl/chaos/<id>/            one campaign; `lock` is held while it runs
   campaign.json                   what came of it
   <number>-<experiment>/          journal.json evidence.json verdict.json ledgers/ project/
   kafka/ proxy/                   while it runs
@@ -12,24 +12,20 @@ A seed decides the order and the records, so a failing campaign is run again by 
 import json
 import random
 import shutil
-import subprocess
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 from streamctl.chaos.evidence import Evidence, read_evidence
 from streamctl.chaos.experiment import Experiment
-from streamctl.chaos.object_store import ObjectStore
-from streamctl.chaos.operated import end_processes
+from streamctl.chaos.owner import owned
 from streamctl.chaos.stage import Stage
 from streamctl.chaos.trial import run_trial
-from streamctl.chaos.verbs.resources import DISK_IMAGE
+from streamctl.chaos.verbs.table import check
 from streamctl.chaos.verdict import Judgement, judge
 from streamctl.errors import ExitCode, NotFound, StreamctlError
 from streamctl.reports import Event, OnEvent, Verdict, as_json, ignore, iso, worst
-from streamctl.rundir.directory import RunDirectory
 from streamctl.rundir.files import replace_file
 
 FOLDER = "chaos"
@@ -92,16 +88,18 @@ def run_campaign(
         on_event: hears of each step.
 
     Raises:
+        NotFound, Malformed: an unknown verb, or arguments that it does not take.
         StreamctlError: no stage could be made.
     """
+    check(experiments)
     began = datetime.now(UTC)
     directory = base / began.strftime("%Y%m%d-%H%M%S")
     judgements: list[Judgement] = []
     not_run: list[NotRun] = []
-    plan = _plan(experiments, seed=seed, repeat=repeat)
-    with Stage(directory, toxiproxy=toxiproxy, on_event=on_event) as stage:
-        for number, experiment in enumerate(plan, start=1):
-            on_event(Event(message=experiment.title, done=number - 1, total=len(plan)))
+    order = plan(experiments, seed=seed, repeat=repeat)
+    with owned(directory), Stage(directory, toxiproxy=toxiproxy, on_event=on_event) as stage:
+        for number, experiment in enumerate(order, start=1):
+            on_event(Event(message=experiment.title, done=number - 1, total=len(order)))
             place = directory / f"{number:03d}-{experiment.name}"
             try:
                 found = run_trial(
@@ -141,14 +139,14 @@ def conclude(
     return campaign
 
 
-def _plan(experiments: Sequence[Experiment], *, seed: int, repeat: int) -> list[Experiment]:
-    """The order of all trials."""
+def plan(experiments: Sequence[Experiment], *, seed: int, repeat: int) -> list[Experiment]:
+    """The order of all trials: as given, and if done more than once, shuffled each time."""
     if repeat == 1:
         return list(experiments)
-    chance, plan = random.Random(seed), list[Experiment]()  # noqa: S311 - repeatable, not secret
+    chance, order = random.Random(seed), list[Experiment]()  # noqa: S311 - repeatable, not secret
     for _ in range(repeat):
-        plan += chance.sample(list(experiments), len(experiments))
-    return plan
+        order += chance.sample(list(experiments), len(experiments))
+    return order
 
 
 def not_run_for(experiment: Experiment, error: StreamctlError) -> NotRun:
@@ -187,47 +185,3 @@ def trials(directory: Path) -> list[tuple[Evidence, Judgement]]:
     """The evidence of each trial of a campaign, and the verdict made anew from it."""
     found = [read_evidence(path) for path in sorted(directory.glob("*/evidence.json"))]
     return [(evidence, judge(evidence)) for evidence in found]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cleaned:
-    """What was left of killed runs.
-
-    Attributes:
-        campaigns: those whose processes and files were taken away.
-    """
-
-    verdict: Verdict
-    campaigns: list[str]
-
-
-def cleanup(base: Path, *, on_event: OnEvent = ignore) -> Cleaned:
-    """End every process, mount and file that a killed run left; journals and evidence stay.
-
-    The stage is the experiments' own, so taking it down takes back whatever was done to it.
-    """
-    cleaned = [each.name for each in campaigns(base) if end_what_was_left(each, on_event=on_event)]
-    return Cleaned(verdict=Verdict.OK, campaigns=cleaned)
-
-
-def end_what_was_left(directory: Path, *, on_event: OnEvent = ignore) -> bool:
-    """The same for one campaign, or one load run; whether there was anything."""
-    stage = Stage(directory)
-    left = [_end_trial(project) for project in directory.glob("*/project")]
-    if not any(left) and not stage.kafka.exists():
-        return False
-    on_event(Event(message=f"cleaning up {directory.name}"))
-    stage.close()
-    return True
-
-
-def _end_trial(project: Path) -> bool:
-    """End the job's processes and its store, unmount its disk; whether there was anything."""
-    with suppress(NotFound):
-        ObjectStore(project / "store").end()
-    mounted = (project / "data").is_mount()
-    if mounted:
-        command = ["umount", "--lazy", str(project / "data")]
-        subprocess.run(command, check=False)
-    (project / DISK_IMAGE).unlink(missing_ok=True)
-    return end_processes(RunDirectory(project / ".streamctl" / "default")) or mounted

@@ -158,6 +158,8 @@ class Evidence:
         deleted, told_deleted: query -> records that Kafka had deleted before it read them, and
             those that the job told of.
         unmet: probes of the method whose answer was out of tolerance, one line each.
+        failed: steps that could not be done, so that the method was not, one line each.
+        not_changed_back: rollbacks and opposites that failed, one line each.
         signs: who else noticed, and when, in seconds since 1970: `verify` found damage.
         must, found, end: None where it could not be told; `unknown` says why.
         audited: of a job that is not the experiment's own, instead of must, found and end.
@@ -179,6 +181,8 @@ class Evidence:
     deleted: dict[str, int] = field(default_factory=dict)
     told_deleted: dict[str, int] = field(default_factory=dict)
     unmet: list[str] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+    not_changed_back: list[str] = field(default_factory=list)
     must: Must | None = None
     found: Found | None = None
     end: End | None = None

@@ -14,6 +14,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from streamctl.chaos.tolerance import check_tolerance
 from streamctl.errors import Malformed, NotFound, Unsupported
 
 
@@ -59,7 +60,8 @@ class Activity:
     """One step.
 
     Attributes:
-        tolerance: what a probe must answer, see `tolerance.py`; None for anything.
+        tolerance: what it must answer, see `tolerance.py`. None: of a probe, anything; of an
+            action, that it was done: a process ends with 0, a request is answered below 400.
         pause_before_seconds, pause_after_seconds: waited around it.
         background: the next step begins at once; its end is awaited after the method.
     """
@@ -143,7 +145,7 @@ def parse_experiment(document: Any, *, name: str) -> Experiment:
             ),
             **_ours(filled.get("streamctl") or {}),
         )
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise Malformed(
             f'experiment "{name}" is not of the known form: {type(error).__name__}: {error}',
             hint="It needs a title and a method; see the experiment format of Chaos Toolkit.",
@@ -163,7 +165,11 @@ def as_document(activity: Activity) -> dict[str, Any]:
                 "type": "http", "url": http.url, "method": http.method, "headers": http.headers,
                 "arguments": http.body, "timeout": http.timeout_seconds,
             }  # fmt: skip
-    return {"type": activity.role.value, "name": activity.name, "provider": provider}
+    pauses = {"before": activity.pause_before_seconds, "after": activity.pause_after_seconds}
+    return {
+        "type": activity.role.value, "name": activity.name, "provider": provider,
+        "tolerance": activity.tolerance, "pauses": pauses, "background": activity.background,
+    }  # fmt: skip
 
 
 def _ours(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -176,12 +182,13 @@ def parse_activity(given: Mapping[str, Any], default: Role | None = None) -> Act
     """Build an activity from what its file holds.
 
     Raises:
-        Unsupported: as `read_experiment`.
+        Malformed, Unsupported: as `read_experiment`.
     """
     if "ref" in given:
         raise Unsupported('activities by "ref" are not known here')
     pauses = given.get("pauses") or {}
     role = Role(given["type"]) if "type" in given or default is None else default
+    check_tolerance(given.get("tolerance"))
     return Activity(
         name=str(given["name"]),
         role=role,

@@ -1,5 +1,6 @@
 """What an experiment did, step by step: the facts, without judging them."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -15,7 +16,7 @@ class Ended(StrEnum):
     NOT_STEADY = "not_steady"
     """The hypothesis did not hold beforehand, so the method was not begun."""
     ABORTED = "aborted"
-    """An action failed."""
+    """A step of the method could not be done."""
     INTERRUPTED = "interrupted"
 
 
@@ -41,6 +42,11 @@ class Step:
     def ok(self) -> bool:
         """It was done, and a probe's answer was as it should be."""
         return not self.error and self.within is not False
+
+
+def failed(steps: Iterable[Step]) -> list[str]:
+    """Those that could not be done, one line each."""
+    return [f"{step.name}: {step.error}" for step in steps if step.error]
 
 
 @dataclass(slots=True, kw_only=True)

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -39,21 +40,22 @@ class Operated(ABC):
         run: its run directory.
         places: directories of `checkpoint` and `output`.
         query: the one that is watched.
+        environ: variables of its commands.
+        flags: given to each of its commands.
 
     Attributes:
         crashed: whether a process was ended by force.
-        environ: variables of its commands, over those of this process.
         background: threads of faults that go on.
     """
 
     def __init__(
         self, directory: Path, *, project: Path, run: RunDirectory, places: dict[str, Path],
-        query: str,
+        query: str, environ: Mapping[str, str], flags: tuple[str, ...] = (),
     ) -> None:  # fmt: skip
         self.directory, self.project, self.run = directory, project, run
         self.places, self.query = places, query
         self.crashed = False
-        self.environ: dict[str, str] = {}
+        self.environ, self.flags = dict(environ), flags
         self.background: list[threading.Thread] = []
 
     @property
@@ -84,15 +86,12 @@ class Operated(ABC):
             StreamctlError: it did not end in time.
         """
         home = str(Path(streamctl.__file__).parents[1])
-        environ = {k: v for k, v in os.environ.items() if not k.startswith(("STREAMCTL_", "KAFKA"))}
-        environ |= {k: v for k, v in os.environ.items() if k == "STREAMCTL_CACHE"}
-        environ["PYTHONPATH"] = os.pathsep.join(filter(None, (home, environ.get("PYTHONPATH"))))
-        environ |= self.environ
-        command = [sys.executable, "-m", "streamctl", *arguments, "-o", "json"]
+        path = os.pathsep.join(filter(None, (home, self.environ.get("PYTHONPATH"))))
+        command = [sys.executable, "-m", "streamctl", *arguments, *self.flags, "-o", "json"]
         try:
             done = subprocess.run(
-                command, cwd=self.project, env=environ, capture_output=True, text=True,
-                timeout=timeout, check=False,
+                command, cwd=self.project, env=self.environ | {"PYTHONPATH": path},
+                capture_output=True, text=True, timeout=timeout, check=False,
             )  # fmt: skip
         except subprocess.TimeoutExpired:
             raise StreamctlError(

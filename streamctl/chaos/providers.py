@@ -12,6 +12,15 @@ from streamctl.errors import StreamctlError, Unsupported
 _TEXT_BYTES = 64 * 1024
 
 
+def perform(provider: Process | Http) -> dict[str, Any]:
+    """Run the program or send the request; its answer.
+
+    Raises:
+        StreamctlError: as `run_process` and `request`.
+    """
+    return run_process(provider) if isinstance(provider, Process) else request(provider)
+
+
 def run_process(process: Process) -> dict[str, Any]:
     """Run a program; its answer is `status` (the exit code), `stdout` and `stderr`.
 
@@ -23,6 +32,7 @@ def run_process(process: Process) -> dict[str, Any]:
             process.command,
             capture_output=True,
             text=True,
+            errors="replace",
             timeout=process.timeout_seconds,
             check=False,
         )

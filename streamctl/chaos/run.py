@@ -4,19 +4,21 @@ The engine knows no Kafka and no Spark: whoever calls it says how an activity is
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from streamctl.chaos.effects import Effects
-from streamctl.chaos.experiment import Activity, Experiment, Role, Verb
+from streamctl.chaos.experiment import Activity, Experiment, Http, Process, Role, Verb
 from streamctl.chaos.journal import Ended, Journal, Step
 from streamctl.chaos.tolerance import is_within
 from streamctl.errors import StreamctlError
 from streamctl.reports import Event, OnEvent, ignore
 
 _LOOK_AGAIN_SECONDS = 1.0
+_DONE = {Process: 0, Http: {"type": "range", "range": [200, 399], "target": "status"}}
+"""What an action of the operator's must answer to count as done, if nothing else is said."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,9 +26,9 @@ class Means:
     """What the engine works with.
 
     Attributes:
-        perform: does an activity and returns its answer; may raise a `StreamctlError`.
+        perform: does an activity and returns its answer; what it raises is the step's error.
         undo_of: name of a verb -> the verb that takes it back; empty for none.
-        effects: where changes are noted before they are made.
+        effects: where rollbacks and changes are noted before anything is done.
         save: called after each step with the journal so far.
         now, sleep: the clock.
         steady_seconds: how long the hypothesis may take to hold beforehand.
@@ -49,13 +51,15 @@ def run_experiment(experiment: Experiment, means: Means) -> Journal:
         KeyboardInterrupt: after the undoing. The journal was saved.
     """
     journal = Journal(experiment=experiment.name, title=experiment.title, started_at=means.now())
+    for rollback in experiment.rollbacks:
+        means.effects.promise(rollback)
     try:
         journal.ended = _forward(experiment, journal, means)
     except KeyboardInterrupt:
         journal.ended = Ended.INTERRUPTED
         raise
     finally:
-        _back(experiment, journal, means)
+        journal.rollbacks = undo(means)
         journal.ended_at = means.now()
         means.save(journal)
     return journal
@@ -75,11 +79,13 @@ def _forward(experiment: Experiment, journal: Journal, means: Means) -> Ended:
                 continue
             journal.method.append(run_step(activity, means))
             means.save(journal)
-            if activity.role is Role.ACTION and not journal.method[-1].ok:
+            if journal.method[-1].error:
                 return Ended.ABORTED
     finally:
         for thread in waiting:
             thread.join()
+    if any(step.error for step in journal.method):  # one in the background
+        return Ended.ABORTED
     seconds = experiment.recovery_seconds
     journal.steady_after = _await_steady(experiment, means, seconds=seconds, when="again")
     journal.deviated = not all(step.ok for step in journal.steady_after)
@@ -107,21 +113,21 @@ def _await_steady(experiment: Experiment, means: Means, *, seconds: float, when:
         means.sleep(_LOOK_AGAIN_SECONDS)
 
 
-def _back(experiment: Experiment, journal: Journal, means: Means) -> None:
-    """Do the rollbacks, then take back what still stands. One that fails stops no other."""
-    for activity in experiment.rollbacks:
-        journal.rollbacks.append(run_step(activity, means))
-    journal.rollbacks += undo(means)
-
-
 def undo(means: Means) -> list[Step]:
-    """Take back every change that stands, the latest first."""
+    """Do every rollback and take back every change that stands. One that fails stops no other.
+
+    It stands on in its file, for `chaos cleanup`.
+    """
     steps = []
     for effect in means.effects.standing:
-        verb = Verb(name=effect.undo, arguments=effect.arguments)
-        steps.append(
-            run_step(Activity(name=f"undo {effect.verb}", role=Role.ACTION, provider=verb), means)
-        )
+        if effect not in means.effects.standing:  # the one before was the opposite of this too
+            continue
+        step = run_step(effect.back, means)
+        if step.error:
+            means.on_event(Event(message=f"{step.name} failed: {step.error}"))
+        else:
+            means.effects.settle(effect)
+        steps.append(step)
     return steps
 
 
@@ -131,22 +137,20 @@ def run_step(activity: Activity, means: Means, *, tell: bool = True) -> Step:
         means.on_event(Event(message=f"{activity.role} {activity.name}"))
     if activity.pause_before_seconds:
         means.sleep(activity.pause_before_seconds)
-    started, output, error = means.now(), None, ""
-    provider = activity.provider
+    started, output, within, error = means.now(), None, None, ""
     try:
-        if isinstance(provider, Verb) and (opposite := means.undo_of(provider.name)):
-            means.effects.begin(provider.name, undo=opposite, arguments=provider.arguments)
-        output = means.perform(activity)
-        if isinstance(provider, Verb):
-            means.effects.done(provider.name)
+        output = _noted(activity, means)
+        if activity.role is Role.PROBE:
+            within = is_within(activity.tolerance, output)
+        else:
+            error = _refusal(activity, output)
     except StreamctlError as failure:
         error = failure.message
+    except Exception as failure:  # noqa: BLE001 - the ways back of the others have to be gone
+        error = f"{type(failure).__name__}: {failure}"
     ended = means.now()
     if activity.pause_after_seconds:
         means.sleep(activity.pause_after_seconds)
-    within = None
-    if activity.role is Role.PROBE and not error:
-        within = is_within(activity.tolerance, output)
     return Step(
         name=activity.name,
         role=activity.role,
@@ -156,3 +160,26 @@ def run_step(activity: Activity, means: Means, *, tell: bool = True) -> Step:
         within=within,
         error=error,
     )
+
+
+def _noted(activity: Activity, means: Means) -> Any:
+    """Perform it; the opposite of what it changes is noted before."""
+    provider = activity.provider
+    if not isinstance(provider, Verb):
+        return means.perform(activity)
+    if opposite := means.undo_of(provider.name):
+        means.effects.begin(provider.name, undo=opposite, arguments=provider.arguments)
+    output = means.perform(activity)
+    means.effects.done(provider.name)
+    return output
+
+
+def _refusal(action: Activity, answer: Any) -> str:
+    """Why it does not count as done, by its answer; empty when it does."""
+    usual = _DONE.get(type(action.provider))
+    if is_within(usual if action.tolerance is None else action.tolerance, answer):
+        return ""
+    if not isinstance(answer, Mapping):
+        return f"it answered {answer}"
+    words = str(answer.get("stderr") or answer.get("body") or "").strip().splitlines()
+    return ": ".join([f"it answered {answer.get('status')}", *words[-1:]])

@@ -1,6 +1,7 @@
 """A job of an experiment's own: a project, a topic, and records that flow into it."""
 
 import json
+import os
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -18,6 +19,7 @@ from streamctl.errors import StreamctlError
 from streamctl.kafka.client import Broker
 from streamctl.observe.status import is_supervised
 from streamctl.rundir.directory import RunDirectory
+from streamctl.settings.sources import PLAIN_NAMES
 
 WINDOWS, LETTERS = QUERIES = ("windows", "dead_letters")
 _JOB: dict[str, Any] = {
@@ -62,6 +64,7 @@ class Subject(Operated):
             run=RunDirectory(project / ".streamctl" / "default"),
             places={kind: project / "data" / kind for kind in ("checkpoint", "output")},
             query=WINDOWS,
+            environ=_without_settings(os.environ),
         )
         self.stage = stage
         self.topic = f"telemetry-{directory.name}"
@@ -137,6 +140,16 @@ class Subject(Operated):
         """End whatever of the job is left, by process id."""
         self.feed.stop()
         end_processes(self.run)
+
+
+def _without_settings(environ: Mapping[str, str]) -> dict[str, str]:
+    """Variables that set nothing of a job: the operator's would win over the project's own file."""
+    return {
+        name: value
+        for name, value in environ.items()
+        if name == "STREAMCTL_CACHE"
+        or not (name in PLAIN_NAMES or name.startswith(("STREAMCTL_", "KAFKA")))
+    }
 
 
 def _toml(settings: Mapping[str, Any]) -> str:

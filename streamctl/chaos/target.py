@@ -6,7 +6,8 @@ network where a Toxiproxy stands in its way. Nothing is sent, deleted or damaged
 records is the job's own, `streamctl audit`.
 """
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +16,7 @@ from streamctl.chaos.experiment import Activity, Experiment, Http, Process, Verb
 from streamctl.chaos.operated import Operated
 from streamctl.chaos.proxy.line import Line
 from streamctl.chaos.proxy.toxiproxy import Toxiproxy
-from streamctl.chaos.verbs.table import VERBS
+from streamctl.chaos.verbs.table import VERBS, check
 from streamctl.errors import NotFound, Protected, Refused, StreamctlError, Unsupported
 from streamctl.kafka.client import Broker
 from streamctl.lag.measure import measure
@@ -32,20 +33,29 @@ class Target(Operated):
 
     Args:
         directory: for journals and evidence; new.
-        project: of the job.
+        project: where its commands are run: the operator's working directory.
         run: its run directory.
-        settings: of the project.
+        settings: of the job.
         query: the one that is watched.
+        context: that the settings are of; empty for none.
+        assignments: `section.field=value` that the operator gave beside them.
     """
 
     def __init__(
-        self, directory: Path, *, project: Path, run: RunDirectory, settings: Settings, query: str
-    ) -> None:
+        self, directory: Path, *, project: Path, run: RunDirectory, settings: Settings, query: str,
+        context: str = "", assignments: Sequence[str] = (),
+    ) -> None:  # fmt: skip
         places = {
             "checkpoint": project / settings.checkpoint.location,
             "output": project / settings.output.location,
         }
-        super().__init__(directory, project=project, run=run, places=places, query=query)
+        # else a command would find the job of the default context, and stop that
+        flags = ["--run-directory", str(run.path), *(("--context", context) if context else ())]
+        flags += [word for each in assignments for word in ("--set", each)]
+        super().__init__(
+            directory, project=project, run=run, places=places, query=query, environ=os.environ,
+            flags=tuple(flags),
+        )  # fmt: skip
         self._settings = settings
 
     @property
@@ -111,7 +121,9 @@ def blast_radius(
 
     Raises:
         Refused: a step that is only for jobs of an experiment's own.
+        NotFound, Malformed: an unknown verb, or arguments that it does not take.
     """
+    check(experiments)
     steps = [line for experiment in experiments for line in _steps(experiment)]
     pids = (status.supervisor_pid, status.driver_pid, status.standby_pid)
     return BlastRadius(
@@ -168,9 +180,9 @@ def _what(activity: Activity) -> str:
         case Http(method=method, url=url):
             return f"{method} {url}"
         case Verb(name=name):
-            if name in VERBS and not VERBS[name].on_target:
+            if not VERBS[name].on_target:
                 raise Refused(
                     f'"{name}" is only for a job of the experiment\'s own',
                     hint="Give a command of yours (provider `process`) for the real thing.",
                 )
-            return VERBS[name].help if name in VERBS else name
+            return VERBS[name].help

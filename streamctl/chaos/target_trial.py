@@ -7,23 +7,35 @@ accounts for them, and its verdict is part of ours.
 import json
 import time
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from streamctl.chaos.evidence import Audited
-from streamctl.chaos.experiment import Experiment, as_document, parse_activity
-from streamctl.chaos.run import run_experiment, run_step, undo
+from streamctl.chaos.experiment import Experiment
+from streamctl.chaos.run import run_experiment
 from streamctl.chaos.target import Target
-from streamctl.chaos.trial import conclude, means_for, seen
+from streamctl.chaos.trial import EFFECTS, conclude, means_for, seen
 from streamctl.chaos.verdict import Judgement
 from streamctl.chaos.watch import Watch, batches
-from streamctl.errors import StreamctlError
-from streamctl.reports import OnEvent, ignore
-from streamctl.rundir.files import replace_file
+from streamctl.errors import Refused, StreamctlError
+from streamctl.reports import OnEvent, as_json, ignore
+from streamctl.rundir.directory import RunDirectory
+from streamctl.rundir.files import read_file, replace_file
 
 _SETTLE_SECONDS = 5.0
 _AUDIT_SECONDS = 600.0
-_ROLLBACKS = "rollbacks.json"
-"""There while something may have to be changed back."""
+_NOTE = "target.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Note:
+    """Which job an experiment was done to, so that nothing is changed back on another.
+
+    Attributes:
+        run_directory: of the job, absolute.
+    """
+
+    run_directory: str
 
 
 def run_on_target(
@@ -34,17 +46,15 @@ def run_on_target(
     Raises:
         KeyboardInterrupt: after everything was undone.
     """
-    target.directory.mkdir(parents=True, exist_ok=True)
-    rollbacks = target.directory / _ROLLBACKS
-    replace_file(rollbacks, json.dumps([as_document(step) for step in experiment.rollbacks]) + "\n")
+    note = _Note(run_directory=str(target.run.path))
+    replace_file(target.directory / _NOTE, json.dumps(as_json(note)) + "\n")
     watch = Watch(target)
     watch.start()
     try:
         time.sleep(_SETTLE_SECONDS)
         usual = max((s.true_lag for s in watch.samples if s.true_lag is not None), default=0)
-        means = means_for(target, target.directory / "effects.jsonl", on_event=on_event)
+        means = means_for(target, target.directory / EFFECTS, on_event=on_event)
         journal = run_experiment(experiment, means)
-        rollbacks.unlink()
         _await_lag(target, usual + 1, seconds=experiment.recovery_seconds)
         time.sleep(_SETTLE_SECONDS)
     finally:
@@ -53,17 +63,23 @@ def run_on_target(
     return conclude(replace(evidence, audited=_audit(target)), target.directory)
 
 
-def undo_what_was_left(target: Target, *, on_event: OnEvent = ignore) -> bool:
-    """Do the rollbacks of a run that was killed, and take back its changes; if there were."""
-    left = target.directory / _ROLLBACKS
-    if not left.exists():
-        return False
-    means = means_for(target, target.directory / "effects.jsonl", on_event=on_event)
-    for document in json.loads(left.read_text("utf-8")):
-        run_step(parse_activity(document), means)
-    undo(means)
-    left.unlink()
-    return True
+def was_on_target(directory: Path, run: RunDirectory) -> bool:
+    """Whether a trial was done to a job that is not its own: this one.
+
+    Args:
+        directory: of the trial.
+        run: of the job that is meant.
+
+    Raises:
+        Refused: it was done to another job.
+    """
+    note = read_file(directory / _NOTE, _Note)
+    if note is not None and note.run_directory != str(run.path):
+        raise Refused(
+            f'"{directory.name}" was done to the job of "{note.run_directory}"',
+            hint="Run the command again with the --context and --set of that run.",
+        )
+    return note is not None
 
 
 def _await_lag(target: Target, records: int, *, seconds: float) -> None:

@@ -13,7 +13,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from streamctl.errors import Unsupported
+from streamctl.errors import Malformed, Unsupported
 
 
 def is_within(tolerance: Any, answer: Any) -> bool:
@@ -37,7 +37,7 @@ def _by_type(tolerance: Mapping[str, Any], answer: Any) -> bool:
     value = answer.get(target) if target and isinstance(answer, Mapping) else answer
     match tolerance.get("type"):
         case "range":
-            low, high = tolerance["range"]
+            low, high = map(float, tolerance["range"])
             return isinstance(value, int | float) and low <= value <= high
         case "regex":
             return re.search(tolerance["pattern"], str(value)) is not None
@@ -45,3 +45,16 @@ def _by_type(tolerance: Mapping[str, Any], answer: Any) -> bool:
             raise Unsupported(
                 f'no tolerance of type "{other}"', hint="There are values, lists, range and regex."
             )
+
+
+def check_tolerance(tolerance: Any) -> None:
+    """Whether an answer can be judged by it, told before there is one.
+
+    Raises:
+        Unsupported: a kind of tolerance that is not known.
+        Malformed: a range without two numbers, or a pattern that is none.
+    """
+    try:
+        is_within(tolerance, 0)
+    except (KeyError, TypeError, ValueError, re.error) as error:
+        raise Malformed(f"the tolerance {tolerance} is not of the known form: {error}") from error

@@ -3,17 +3,19 @@
 import json
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from streamctl.chaos.chapters import whole_account
 from streamctl.chaos.effects import Effects
 from streamctl.chaos.evidence import End, Evidence, write_evidence
-from streamctl.chaos.experiment import Experiment
+from streamctl.chaos.experiment import Activity, Experiment
 from streamctl.chaos.feed import Flow
-from streamctl.chaos.journal import Journal
+from streamctl.chaos.journal import Journal, failed
 from streamctl.chaos.operated import Operated
 from streamctl.chaos.run import Means, run_experiment, run_step, undo
 from streamctl.chaos.stage import Stage
@@ -26,6 +28,7 @@ from streamctl.errors import StreamctlError
 from streamctl.reports import Event, OnEvent, Verdict, as_json, ignore
 from streamctl.rundir.files import replace_file
 
+EFFECTS = "effects.jsonl"
 _DRAIN_SECONDS = 240.0
 _SETTLE_SECONDS = 2.0
 """Watched before the hypothesis is, so that there is a usual state to compare with."""
@@ -62,17 +65,23 @@ def run_trial(
         evidence = _observe(subject, experiment, on_event=on_event)
     finally:
         subject.clean()
-        undo(setting_up)
-    return conclude(evidence, directory)
+        undone = undo(setting_up)
+    left = [*evidence.not_changed_back, *failed(undone)]
+    return conclude(replace(evidence, not_changed_back=left), directory)
 
 
 def means_for(subject: Operated, effects: Path, *, on_event: OnEvent) -> Means:
-    """The engine's hands: our verbs, done to this subject, by the real clock."""
+    """The engine's hands: our verbs, done to this subject."""
+    return means_by(partial(table.perform, subject), effects, on_event=on_event)
+
+
+def means_by(perform: Callable[[Activity], Any], effects: Path, *, on_event: OnEvent) -> Means:
+    """The same for any hands, by the real clock; the journal is beside the record of effects."""
     return Means(
-        perform=partial(table.perform, subject),
+        perform=perform,
         undo_of=table.undo_of,
         effects=Effects(effects),
-        save=partial(_save, subject.directory / "journal.json"),
+        save=partial(_save, effects.with_name("journal.json")),
         now=lambda: datetime.now(UTC),
         sleep=time.sleep,
         on_event=on_event,
@@ -93,7 +102,7 @@ def _observe(subject: Subject, experiment: Experiment, *, on_event: OnEvent) -> 
     watch.start()
     try:
         time.sleep(_SETTLE_SECONDS)
-        means = means_for(subject, subject.directory / "effects.jsonl", on_event=on_event)
+        means = means_for(subject, subject.directory / EFFECTS, on_event=on_event)
         journal = run_experiment(experiment, means)
         subject.feed.stop()
         on_event(Event(message=f"{experiment.name}: the rest is read, then all is accounted for"))
@@ -135,6 +144,8 @@ def seen(
         batches=windows,
         letters=letters,
         unmet=[f"{s.name}: {s.output}" for s in journal.method if s.within is False],
+        failed=failed([*journal.steady_before, *journal.method]),
+        not_changed_back=failed(journal.rollbacks),
     )
 
 

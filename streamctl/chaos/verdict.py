@@ -118,7 +118,8 @@ def _unknown(name: str, why: str) -> Invariant:
 def _steady(evidence: Evidence) -> Invariant:
     name = "steady state"
     if evidence.ended_how != "completed":
-        return _unknown(name, f"the experiment was {evidence.ended_how}".replace("_", " "))
+        words = f"the experiment was {evidence.ended_how}".replace("_", " ")
+        return _unknown(name, "; ".join([words, *evidence.failed]))
     detail = "it did not return in time" if evidence.deviated else "before, and again after"
     return _found(name, detail, wrong=evidence.deviated)
 
@@ -213,9 +214,16 @@ def _answers(evidence: Evidence) -> Invariant:
     return _found("answers meanwhile", detail, wrong=bool(evidence.unmet))
 
 
+def _changed_back(evidence: Evidence) -> Invariant:
+    """What an experiment leaves changed is worse than what it found."""
+    detail = "; ".join(evidence.not_changed_back) or "all that was changed"
+    return _found("changed back", detail, wrong=bool(evidence.not_changed_back))
+
+
 _CHECKS = (
     _steady,
     _answers,
+    _changed_back,
     _honest,
     _lag_is_true,
     _restarts_told,
@@ -225,7 +233,7 @@ _CHECKS = (
 )
 
 
-_CHECKS_OF_A_TARGET = (_steady, _answers, _honest, _in_order)
+_CHECKS_OF_A_TARGET = (_steady, _answers, _changed_back, _honest, _in_order)
 """It is not stopped, and its lag is known by nothing but `lag`."""
 
 

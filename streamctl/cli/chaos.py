@@ -3,7 +3,6 @@
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,7 +14,8 @@ from streamctl.cli.confirm import confirm
 from streamctl.errors import SettingsInvalid
 
 if TYPE_CHECKING:
-    from streamctl.chaos.campaign import Campaign, Cleaned
+    from streamctl.chaos.campaign import Campaign
+    from streamctl.chaos.cleanup import Cleaned
     from streamctl.chaos.experiment import Experiment
     from streamctl.chaos.target import BlastRadius
 
@@ -91,11 +91,15 @@ def run(
     from streamctl.chaos.campaign import run_campaign
 
     chosen = _chosen(names or [], every=every, quick=quick)
+    seed = random.randrange(10**6) if seed is None else seed  # noqa: S311 - no secret
     if target:
         from streamctl.cli.chaos_target import run_on_job
 
         with _terminated_is_interrupted():
-            return run_on_job(here, chosen, name=target, base=_base(here), yes=yes, dry_run=dry_run)
+            return run_on_job(
+                here, chosen, name=target, base=_base(here), seed=seed, repeat=repeat, yes=yes,
+                dry_run=dry_run,
+            )  # fmt: skip
     if dry_run:
         raise SettingsInvalid("--dry-run is for --target: other experiments harm nothing")
     confirm(f"run {len(chosen)} experiments, of a minute or two each", yes=yes)
@@ -103,7 +107,7 @@ def run(
         return run_campaign(
             chosen,
             base=_base(here),
-            seed=random.randrange(10**6) if seed is None else seed,  # noqa: S311 - no secret
+            seed=seed,
             repeat=repeat,
             toxiproxy=here.settings().chaos.toxiproxy,
             on_event=here.on_event,
@@ -155,14 +159,12 @@ def report(
 @command(app, "cleanup", view=views.cleaned)
 def cleanup(here: Here) -> "Cleaned":
     """End the processes that a killed run left, and change back what it did; evidence stays."""
-    from streamctl.chaos.campaign import cleanup as clean
+    from streamctl.chaos.cleanup import cleanup as clean
     from streamctl.chaos.load.model import FOLDER
-    from streamctl.cli.chaos_target import undo_on_job
+    from streamctl.cli.chaos_target import target_of
 
-    undone = undo_on_job(here, base=_base(here))
-    cleaned = clean(_base(here), on_event=here.on_event)
-    loads = clean(_base(here).with_name(FOLDER), on_event=here.on_event)
-    return replace(cleaned, campaigns=[*undone, *cleaned.campaigns, *loads.campaigns])
+    bases = (_base(here), _base(here).with_name(FOLDER))
+    return clean(bases, target=lambda trial: target_of(here, trial), on_event=here.on_event)
 
 
 def _chosen(names: list[str], *, every: bool, quick: bool) -> "list[Experiment]":

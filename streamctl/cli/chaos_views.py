@@ -9,7 +9,8 @@ from streamctl.cli.render import Facts, Line, Table, View
 from streamctl.reports import Verdict
 
 if TYPE_CHECKING:
-    from streamctl.chaos.campaign import Campaign, Cleaned
+    from streamctl.chaos.campaign import Campaign
+    from streamctl.chaos.cleanup import Cleaned
     from streamctl.chaos.target import BlastRadius
 
 
@@ -134,9 +135,13 @@ def written(report: Written) -> View:
 
 
 def cleaned(report: "Cleaned") -> View:
-    """One line."""
+    """What was taken away, what is being run, and what is still to be changed back."""
     names = ", ".join(report.campaigns)
-    return [Line(text=f"cleaned up: {names}" if names else "nothing was left")]
+    return [
+        Line(text=f"cleaned up: {names}" if names else "nothing was left"),
+        *(Line(text=f"left alone: {line}") for line in report.running),
+        *(Line(text=f"NOT changed back: {line}") for line in report.left),
+    ]
 
 
 def _table(judgements: list[Judgement]) -> Table:

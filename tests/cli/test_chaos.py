@@ -1,8 +1,23 @@
 """`streamctl chaos` and `load`: what needs neither Kafka nor Spark."""
 
+import json
+import shutil
+from dataclasses import replace
+from datetime import UTC, datetime
+from types import SimpleNamespace
+
 import pytest
 
+from streamctl.chaos.effects import Effects
 from streamctl.chaos.evidence import write_evidence
+from streamctl.chaos.experiment import Activity, Process, Role
+from streamctl.chaos.verdict import judge
+from streamctl.cli import chaos_target
+from streamctl.cli.command import Here
+from streamctl.cli.render import Output
+from streamctl.rundir.directory import RunDirectory
+from streamctl.rundir.files import replace_file
+from streamctl.rundir.records import Desired, Observed, Status
 from tests.planted import PLANTED, recorded
 
 
@@ -24,6 +39,14 @@ def test_the_verbs_are_listed(streamctl, snapshot):
     assert streamctl("chaos", "verbs").stdout == snapshot
 
 
+WRONG = {
+    "title": "a verb that is not there",
+    "method": [
+        {"type": "action", "name": "a", "provider": {"type": "streamctl", "action": "job.kil"}}
+    ],
+}
+
+
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [
@@ -34,6 +57,7 @@ def test_the_verbs_are_listed(streamctl, snapshot):
         (("run", "kafka-killed"), 14),  # nobody to ask
         (("run", "kafka-killed", "--dry-run"), 2),  # only a target can be harmed
         (("run", "driver-killed", "--target", "a:B"), 10),
+        (("run", "wrong.json", "--yes"), 10),
         (("run", "driver-killed", "--target", "a:B", "--set", "checkpoint.protected=true"), 25),
         (("show",), 10),
         (("report",), 10),
@@ -41,8 +65,86 @@ def test_the_verbs_are_listed(streamctl, snapshot):
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
 )
-def test_exit_codes(streamctl, arguments, code):
+def test_exit_codes(streamctl, arguments, code, tmp_path):
+    (tmp_path / "wrong.json").write_text(json.dumps(WRONG))
     assert streamctl("chaos", *arguments).exit_code == code
+
+
+def test_on_a_running_job_too_experiments_are_repeated_in_the_order_of_their_seed(
+    streamctl, monkeypatch, tmp_path
+):
+    running = SimpleNamespace(
+        job="a:B", queries=[SimpleNamespace(name="q")], supervisor_pid=1, driver_pid=2,
+        standby_pid=None, checkpoint_location="",
+    )  # fmt: skip
+    monkeypatch.setattr("streamctl.chaos.target.running_job", lambda *_, **__: running)
+    done = []
+
+    def one(target, experiment, **_):
+        done.append((target.directory.name, experiment.name))
+        return judge(replace(recorded(), experiment=experiment.name))
+
+    monkeypatch.setattr("streamctl.chaos.target_trial.run_on_target", one)
+    orders = []
+    for seed in ("7", "7", "8"):
+        shutil.rmtree(tmp_path / ".streamctl", ignore_errors=True)
+        names = ("driver-killed", "driver-frozen", "network-reset")
+        result = streamctl(
+            "chaos", "run", *names, "--target", "a:B", "--yes", "--repeat", "3", "--seed", seed,
+            "-o", "json",
+        )  # fmt: skip
+        assert (result.exit_code, result.data["seed"]) == (0, int(seed))
+        orders.append([name for _, name in done])
+        assert [place[:3] for place, _ in done] == [f"{n:03d}" for n in range(1, 10)]
+        done.clear()
+    assert orders[0] == orders[1] != orders[2]
+    assert sorted(orders[0]) == sorted(3 * ["driver-killed", "driver-frozen", "network-reset"])
+
+
+@pytest.fixture
+def two_jobs(streamctl, monkeypatch, tmp_path):
+    """One of the project, and one of the context "other"; where its trial is."""
+    del streamctl
+    contexts = tmp_path / "config" / "streamctl" / "contexts.toml"
+    contexts.parent.mkdir(parents=True)
+    contexts.write_text('[other]\nkafka.topic = "theirs"\n')
+    monkeypatch.setenv("STREAMCTL_STREAM__WINDOW", "7 minutes")
+    now = datetime.now(UTC)
+    for context in ("default", "other"):
+        RunDirectory(tmp_path / ".streamctl" / context).write(
+            Status(
+                desired=Desired.RUNNING, observed=Observed.STOPPED, run_id="r", job=context,
+                attempt=1, attempts_left=1, supervisor_pid=1, driver_pid=None, started_at=now,
+                attempt_started_at=now, updated_at=now, generation="", checkpoint_location="",
+            )
+        )  # fmt: skip
+    return tmp_path / ".streamctl" / "chaos" / "1" / "001-mine"
+
+
+def test_commands_are_about_the_job_that_was_named_with_the_operator_s_settings(two_jobs):
+    given = Here(output=Output.JSON, context="other", assignments=["kafka.timeout_seconds=3"])
+    job = chaos_target._target(given, two_jobs, SimpleNamespace(queries=[]))
+    assert job.must("status")["job"] == "other"
+    values = {each["key"]: each["value"] for each in job.must("config", "explain")["settings"]}
+    assert values["kafka.topic"] == "theirs"
+    assert values["kafka.timeout_seconds"] == "3.0"
+    assert values["stream.window"] == "7 minutes"
+
+
+def test_nothing_is_changed_back_on_the_job_of_another_context(two_jobs, streamctl, tmp_path):
+    mark = tmp_path / "rolled-back"
+    replace_file(two_jobs / "target.json", json.dumps(
+        {"run_directory": str(tmp_path / ".streamctl" / "other")}
+    ))  # fmt: skip
+    back = Activity(name="m", role=Role.ACTION, provider=Process(command=("touch", str(mark))))
+    Effects(two_jobs / "effects.jsonl").promise(back)
+    refused = streamctl("chaos", "cleanup", "-o", "json")
+    assert (refused.exit_code, refused.data["campaigns"]) == (3, [])
+    assert "was done to the job of" in refused.data["left"][0]
+    assert "--context" in refused.data["left"][0]
+    assert not mark.exists()
+    assert streamctl("chaos", "cleanup", "--context", "other").exit_code == 0
+    assert mark.exists()
 
 
 def test_load_asks_before_it_loads(streamctl):

@@ -9,13 +9,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from streamctl.chaos.campaign import end_what_was_left
+from streamctl.chaos.cleanup import end_what_was_left
 from streamctl.chaos.feed import Flow
 from streamctl.chaos.load.measure import drain, measure_step
 from streamctl.chaos.load.model import REPORT, LoadReport, Plan, Step
 from streamctl.chaos.load.notes import Notes, unfinished
 from streamctl.chaos.load.recovery import keeps_state, recover, recoveries
 from streamctl.chaos.load.search import search
+from streamctl.chaos.owner import owned
 from streamctl.chaos.stage import Stage
 from streamctl.chaos.subject import Subject
 from streamctl.chaos.watch import Watch
@@ -46,10 +47,11 @@ def run_load(
         on_event: hears of each step.
 
     Raises:
+        Busy: it is being run.
         StreamctlError: the job could not be started.
     """
     notes = _notes(plan, base=base, flow=flow, settings=settings, on_event=on_event)
-    with Stage(notes.directory, on_event=on_event) as stage:
+    with owned(notes.directory), _stage(notes.directory, on_event=on_event) as stage:
         rig = _Rig(stage, notes, plan, flow=flow, settings={**_JOB, **settings}, on_event=on_event)
         highest = rig.rates()
         for store in plan.stores if plan.states else ():
@@ -79,7 +81,6 @@ def _notes(
         json.dumps({"plan": as_json(plan), "flow": as_json(flow), "settings": dict(settings)})
     )
     if (found := unfinished(base, asked)) is not None:
-        end_what_was_left(found.directory, on_event=on_event)
         on_event(Event(message=f"going on with {found.directory.name}: {len(found.steps)} rates"))
         return found
     began = datetime.now(UTC)
@@ -87,6 +88,12 @@ def _notes(
     notes = Notes(directory=directory, asked=asked, started_at=iso(began))
     notes.save()
     return notes
+
+
+def _stage(directory: Path, *, on_event: OnEvent) -> Stage:
+    """An empty one: nothing is left of the run that was interrupted."""
+    end_what_was_left(directory, on_event=on_event)
+    return Stage(directory, on_event=on_event)
 
 
 @contextmanager

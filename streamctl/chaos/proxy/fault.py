@@ -75,6 +75,15 @@ class Fault:
         except (TypeError, ValueError) as error:
             raise SettingsInvalid(f"no such fault: {error}") from None
 
+    @classmethod
+    def check(cls, **values: Any) -> None:
+        """Whether there is such a fault.
+
+        Raises:
+            SettingsInvalid: as `of`.
+        """
+        cls.of(values)
+
     def shapes(self, direction: Direction) -> bool:
         """Whether bytes that go this way are held up."""
         return self.direction in {Direction.BOTH, direction} and (

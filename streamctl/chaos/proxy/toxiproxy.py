@@ -19,6 +19,8 @@ _STREAMS = {
     Direction.DOWN: ("downstream",),
     Direction.BOTH: ("upstream", "downstream"),
 }
+_OURS = "streamctl-"
+"""How the name of a toxic begins that an experiment has made; all others are the operator's."""
 _OK = range(200, 300)
 _GONE = 404
 _BYTES_PER_KB = 1000
@@ -68,15 +70,16 @@ class Toxiproxy:
         return made
 
     def apply(self, fault: Fault) -> None:
-        """Put all connections under a fault.
+        """Put all connections under a fault, in place of the one before; other toxics stay.
 
         Raises:
             Unsupported: Toxiproxy has no such toxic.
             StreamctlError: the server does not answer.
         """
         toxics = list(_toxics(fault))
-        for old in self._ask("GET")["toxics"]:
-            self._ask("DELETE", path=f"{self._path}/toxics/{old['name']}")
+        names = [toxic["name"] for toxic in self._ask("GET")["toxics"]]
+        for old in (name for name in names if name.startswith(_OURS)):
+            self._ask("DELETE", path=f"{self._path}/toxics/{old}")
         for toxic in toxics:
             self._ask("POST", toxic, path=f"{self._path}/toxics")
 
@@ -123,5 +126,5 @@ def _toxics(fault: Fault) -> Iterator[dict[str, Any]]:
 
 
 def _toxic(kind: str, stream: str, **attributes: int) -> dict[str, Any]:
-    name = f"streamctl-{kind}-{stream}"
+    name = f"{_OURS}{kind}-{stream}"
     return {"name": name, "type": kind, "stream": stream, "attributes": attributes}

@@ -3,6 +3,7 @@
 import os
 import signal
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import psutil
 
@@ -121,7 +122,8 @@ def pause(subject: Operated) -> None:
 def resume(subject: Operated) -> None:
     """Let a frozen driver go on."""
     for pid in subject.driver_processes():
-        os.kill(pid, signal.SIGCONT)
+        with suppress(ProcessLookupError):  # it has ended since
+            os.kill(pid, signal.SIGCONT)
 
 
 def kill_supervisor(subject: Operated) -> None:

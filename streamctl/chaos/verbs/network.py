@@ -18,6 +18,6 @@ def clear(subject: Operated, **_: Any) -> None:
 
 
 VERBS = {
-    "network.fault": action(fault, undo="network.clear", on_target=True),
+    "network.fault": action(fault, undo="network.clear", on_target=True, check=Fault.check),
     "network.clear": action(clear, on_target=True),
 }

@@ -16,7 +16,7 @@ from streamctl.chaos.verbs.verb import action
 from streamctl.errors import NotFound, Refused, Unsupported
 
 _FILLER = "filler"
-DISK_IMAGE = "disk.img"
+_DISK_IMAGE = "disk.img"
 _PIECE_BYTES = 1 << 20
 _WRITES = Path("/sys/fs/cgroup/blkio/blkio.throttle.write_iops_device")
 _LIMITS = {"files": resource.RLIMIT_NOFILE, "memory": resource.RLIMIT_AS}
@@ -51,10 +51,24 @@ def disk_device(subject: Subject, megabytes: int = 256) -> None:
 
 def remove_disk(subject: Subject, **_more: Any) -> None:
     """Unmount it, if it is mounted."""
-    place = subject.project / "data"
-    if place.is_mount():
+    end_disk(subject.project)
+
+
+def end_disk(project: Path) -> bool:
+    """Unmount a job's own disk and remove it; whether there was one.
+
+    Raises:
+        Unsupported: it cannot be unmounted.
+    """
+    place, image = project / "data", project / _DISK_IMAGE
+    mounted = place.is_mount()
+    if mounted and image.exists():
+        with suppress(Unsupported):  # where no disk can be slowed, none was
+            _throttle(place, 0)  # a limit is of the device's number, which the next disk will have
+    if mounted:
         _run(["umount", "--lazy", str(place)], "the file system cannot be unmounted")
-    _image(subject).unlink(missing_ok=True)
+    image.unlink(missing_ok=True)
+    return mounted
 
 
 def slow_disk(subject: Subject, per_second: int = 60) -> str:
@@ -92,7 +106,7 @@ def _throttle(place: Path, per_second: int) -> str:
 
 
 def _image(subject: Subject) -> Path:
-    return subject.project / DISK_IMAGE
+    return subject.project / _DISK_IMAGE
 
 
 def fill_disk(subject: Subject, leave_kilobytes: int = 0) -> int:

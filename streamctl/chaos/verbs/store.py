@@ -63,7 +63,7 @@ VERBS = {
     "store.start": action(start, undo="store.stop"),
     "store.stop": action(stop),
     "store.errors": action(errors, undo="store.clear"),
-    "store.fault": action(fault, undo="store.clear"),
+    "store.fault": action(fault, undo="store.clear", check=Fault.check),
     "store.clear": action(clear),
     "backup.take": probe(take),
     "backup.verify": probe(verify),

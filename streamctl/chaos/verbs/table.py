@@ -1,9 +1,11 @@
 """All verbs by name, and how an activity is performed."""
 
+import inspect
+from collections.abc import Iterable
 from typing import Any
 
 from streamctl.chaos import providers
-from streamctl.chaos.experiment import Activity, Http, Process
+from streamctl.chaos.experiment import Activity, Experiment, Role, Verb
 from streamctl.chaos.operated import Operated
 from streamctl.chaos.verbs import checkpoint, data, job, kafka, network, resources, store, writes
 from streamctl.chaos.verbs.verb import Definition
@@ -21,28 +23,47 @@ VERBS: dict[str, Definition] = {
 }
 
 
+def check(experiments: Iterable[Experiment]) -> None:
+    """Whether every verb is known and takes its arguments: told before anything is broken.
+
+    Raises:
+        NotFound: no such verb.
+        Malformed, SettingsInvalid: arguments that it does not take.
+    """
+    for each in experiments:
+        for activity in (*each.before, *each.hypothesis, *each.method, *each.rollbacks):
+            if isinstance(activity.provider, Verb):
+                _check(activity.provider, activity.role)
+
+
+def _check(verb: Verb, role: Role) -> None:
+    definition = _definition(verb, role)
+    try:
+        inspect.signature(definition.call).bind(None, **verb.arguments)
+        if definition.check is not None:
+            definition.check(**verb.arguments)
+    except TypeError as error:
+        raise Malformed(f"{verb.name}: {error}") from error
+
+
+def _definition(verb: Verb, role: Role) -> Definition:
+    definition = VERBS.get(verb.name)
+    if definition is None or definition.role is not role:
+        raise NotFound(f'no {role} "{verb.name}"', hint="`streamctl chaos verbs` lists them.")
+    return definition
+
+
 def perform(subject: Operated, activity: Activity) -> Any:
     """Do an activity on a subject; return its answer.
 
     Raises:
         NotFound: no such verb.
-        Malformed: arguments that it does not have.
         StreamctlError: it could not be done.
     """
     provider = activity.provider
-    if isinstance(provider, Process):
-        return providers.run_process(provider)
-    if isinstance(provider, Http):
-        return providers.request(provider)
-    definition = VERBS.get(provider.name)
-    if definition is None or definition.role is not activity.role:
-        raise NotFound(
-            f'no {activity.role} "{provider.name}"', hint="`streamctl chaos verbs` lists them."
-        )
-    try:
-        return definition.call(subject, **provider.arguments)
-    except TypeError as error:
-        raise Malformed(f"{provider.name}: {error}") from error
+    if isinstance(provider, Verb):
+        return _definition(provider, activity.role).call(subject, **provider.arguments)
+    return providers.perform(provider)
 
 
 def undo_of(name: str) -> str:

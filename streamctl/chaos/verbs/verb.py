@@ -16,12 +16,15 @@ class Definition:
         undo: the verb that takes it back, given the same arguments; empty where nothing stays
             changed.
         on_target: whether it can be done to a job that is not an experiment's own.
+        check: raises a `StreamctlError` for arguments that it cannot take; None where the names
+            of the arguments say all.
     """
 
     role: Role
     call: Callable[..., Any]
     undo: str = ""
     on_target: bool = False
+    check: Callable[..., object] | None = None
 
     @property
     def help(self) -> str:
@@ -29,9 +32,15 @@ class Definition:
         return (self.call.__doc__ or "").strip().splitlines()[0]
 
 
-def action(call: Callable[..., Any], *, undo: str = "", on_target: bool = False) -> Definition:
+def action(
+    call: Callable[..., Any],
+    *,
+    undo: str = "",
+    on_target: bool = False,
+    check: Callable[..., object] | None = None,
+) -> Definition:
     """Define an action."""
-    return Definition(role=Role.ACTION, call=call, undo=undo, on_target=on_target)
+    return Definition(role=Role.ACTION, call=call, undo=undo, on_target=on_target, check=check)
 
 
 def probe(call: Callable[..., Any], *, on_target: bool = False) -> Definition:

@@ -6,13 +6,13 @@ import random
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
+from streamctl.chaos.effects import Effects
 from tests import trials
 from tests.accounting import RETAIN_ALL
 from tests.harness import REPOSITORY, until
@@ -73,19 +73,40 @@ def test_twelve_cycles_lose_nothing(tmp_path):
     assert left_in(tmp_path) == []
 
 
-def test_a_killed_run_is_cleaned_up(ground):
-    """SIGKILL between the broker's start and its end."""
+def step(name: str, *command: str) -> dict:
+    """An action of the operator's as a file has it."""
+    path, *arguments = command
+    provider = {"type": "process", "path": path, "arguments": arguments, "timeout": 600}
+    return {"type": "action", "name": name, "provider": provider}
+
+
+def test_a_killed_run_is_cleaned_up_and_a_running_one_is_left_alone(ground):
+    """SIGKILL in the midst of the method: job, broker, and what a command has changed."""
+    method = [step("change", "touch", "changed"), step("wait", "sleep", "60")]
+    document = {"title": "mine", "method": method, "rollbacks": [step("back", "rm", "changed")]}
+    (ground / "mine.json").write_text(json.dumps(document))
+
+    def cleanup() -> dict:
+        done = subprocess.run(
+            [*COMMAND, "cleanup", "-o", "json"],
+            cwd=ground, env=ENVIRON, stdout=subprocess.PIPE, check=True,
+        )  # fmt: skip
+        return json.loads(done.stdout)["data"]
+
     with subprocess.Popen(
-        [*COMMAND, "run", "kafka-paused", "--yes"],
+        [*COMMAND, "run", "mine.json", "--yes"],
         cwd=ground, env=ENVIRON, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     ) as run:  # fmt: skip
-        until(lambda: list(ground.glob(".streamctl/chaos/*/proxy/proxy.json")), seconds=120)
-        time.sleep(1)
+        until((ground / "changed").exists, seconds=180)
+        (running,) = cleanup()["running"]
+        assert running.endswith(f"is run by process {run.pid}")
         run.send_signal(signal.SIGKILL)
     assert left_in(ground)
-    cleaned = subprocess.run([*COMMAND, "cleanup"], cwd=ground, env=ENVIRON, check=False)
-    assert cleaned.returncode == 0
+    assert (ground / "changed").exists()
+    assert len(cleanup()["campaigns"]) == 1
+    assert not (ground / "changed").exists()
     until(lambda: left_in(ground) == [], seconds=20)
+    assert cleanup()["campaigns"] == []
 
 
 def killing(pid: int) -> dict:
@@ -147,4 +168,5 @@ def test_a_job_that_is_not_its_own_is_harmed_as_it_was_shown(project):
     assert accounted["name"] == "records are accounted for"
     assert (project.directory / "rolled-back").exists()
     assert project.status().driver_pid != pid
-    assert list(project.directory.glob(".streamctl/chaos/*/*/rollbacks.json")) == []
+    (record,) = project.directory.glob(".streamctl/chaos/*/*/effects.jsonl")
+    assert Effects(record).standing == []

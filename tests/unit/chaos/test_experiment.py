@@ -95,6 +95,7 @@ def test_a_value_from_the_environment_keeps_the_type_of_its_default(monkeypatch)
         ({"method": [{"ref": "a"}]}, Unsupported),
         ({"configuration": {"x": {"type": "env", "key": "NOT_THERE"}}}, NotFound),
         ({"streamctl": {"unknown": 1}}, Malformed),
+        ({"method": [{"type": "deed", "name": "a", "provider": {"type": "process"}}]}, Malformed),
     ],
 )
 def test_what_is_not_known_is_refused(change, error):
@@ -141,6 +142,27 @@ def test_tolerances(tolerance, answer, expected):
 def test_a_tolerance_that_is_not_known_is_refused():
     with pytest.raises(Unsupported, match="jsonpath"):
         is_within({"type": "jsonpath", "path": "$"}, {})
+
+
+@pytest.mark.parametrize(
+    ("tolerance", "error"),
+    [
+        ({"type": "jsonpath", "path": "$"}, Unsupported),
+        ({"type": "range", "range": [1]}, Malformed),
+        ({"type": "range", "range": [0, "five"]}, Malformed),
+        ({"type": "range"}, Malformed),
+        ({"type": "regex", "pattern": "("}, Malformed),
+        ({"type": "regex"}, Malformed),
+    ],
+)
+@pytest.mark.parametrize("step", ["probe", "action"])
+def test_a_tolerance_that_nothing_can_be_judged_by_is_refused_with_its_file(step, tolerance, error):
+    method = [
+        {"type": step, "name": "a", "tolerance": tolerance,
+         "provider": {"type": "process", "path": "true"}},
+    ]  # fmt: skip
+    with pytest.raises(error):
+        parse_experiment({**TOOLKIT, "method": method}, name="x")
 
 
 def test_a_process_answers_with_its_exit_code():

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from streamctl.chaos.cleanup import cleanup
 from streamctl.chaos.verbs import resources
 from streamctl.errors import NotFound, Refused, Unsupported
 
@@ -44,6 +45,22 @@ def test_a_disk_of_our_own_does_so_many_writes_a_second(tmp_path):
     finally:
         resources.remove_disk(subject)
     assert list(tmp_path.iterdir()) == [tmp_path / "data"]
+
+
+def test_a_killed_run_leaves_neither_its_disk_nor_the_limit_of_it(tmp_path):
+    """The limit is of a number that the next disk of this machine gets."""
+    subject = SimpleNamespace(project=tmp_path / "20260101-000000" / "001-disk-slow" / "project")
+    try:
+        resources.disk_device(subject, megabytes=16)
+        device = resources.slow_disk(subject, per_second=10)
+    except Unsupported:
+        resources.remove_disk(subject)
+        pytest.skip("mounting or slowing a disk is not allowed here")
+    assert f"{device} 10" in resources._WRITES.read_text()
+    assert cleanup([tmp_path], target=lambda _: None).campaigns == ["20260101-000000"]
+    assert f"{device} " not in resources._WRITES.read_text()
+    assert [each.name for each in subject.project.iterdir()] == ["data"]
+    assert not (subject.project / "data").is_mount()
 
 
 def test_a_small_disk_comes_is_filled_and_goes(tmp_path):

@@ -1,13 +1,16 @@
 """The engine, with a system that is a dictionary and a clock that a test moves."""
 
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from streamctl.chaos import providers
 from streamctl.chaos.effects import Effects
-from streamctl.chaos.experiment import Activity, Experiment, Role, Verb
+from streamctl.chaos.experiment import Activity, Experiment, Http, Process, Role, Verb
 from streamctl.chaos.journal import Ended
-from streamctl.chaos.run import Means, run_experiment, undo
+from streamctl.chaos.run import Means, run_experiment, run_step, undo
 from streamctl.errors import StreamctlError
 
 UNDO = {"break": "mend", "freeze": "thaw"}
@@ -53,6 +56,8 @@ class World:
         self.done.append(verb)
         if verb == "fail":
             raise StreamctlError("it would not")
+        if verb == "crash":
+            raise ProcessLookupError(3, "No such process")
         if verb == "interrupt":
             raise KeyboardInterrupt
         if verb == "unsettle":
@@ -127,13 +132,111 @@ def test_a_rollback_that_fails_stops_no_other(world):
     assert [step.ok for step in journal.rollbacks] == [False, True, True]
 
 
+def test_a_rollback_that_crashes_stops_no_other(world):
+    journal = run_experiment(experiment(act("break"), rollbacks=(act("crash"),)), world.means)
+    assert world.done == ["break", "crash", "mend"]
+    assert journal.rollbacks[0].error == "ProcessLookupError: [Errno 3] No such process"
+
+
+def test_what_could_not_be_changed_back_is_left_to_the_next_cleanup_and_the_rest_is_not(
+    world, tmp_path
+):
+    run_experiment(experiment(act("break"), rollbacks=(act("fail"), act("tidy"))), world.means)
+    later = World(tmp_path)
+    assert [step.error for step in undo(later.means)] == ["it would not"]
+    assert later.done == ["fail"]
+
+
+def test_a_rollback_stands_in_the_record_before_anything_is_looked_at(world, tmp_path):
+    world.steady_at = None
+    rollback = act("tidy", tolerance=3, pause_after_seconds=1.0)
+    seen = []
+    look = world.means.perform
+
+    def perform(activity: Activity):
+        seen.append([e.back for e in Effects(tmp_path / "effects.jsonl").standing])
+        return look(activity)
+
+    object.__setattr__(world.means, "perform", perform)
+    run_experiment(experiment(act("break"), rollbacks=(rollback,)), world.means)
+    assert seen[0] == [rollback]
+
+
+def test_after_ctrl_c_nothing_is_left_to_be_changed_back(world, tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        run_experiment(
+            experiment(act("break"), act("interrupt"), rollbacks=(act("tidy"),)), world.means
+        )
+    assert world.done == ["break", "interrupt", "tidy", "mend"]
+    assert Effects(tmp_path / "effects.jsonl").standing == []
+
+
+def test_changes_that_begin_at_once_are_each_changed_back(tmp_path):
+    effects = Effects(tmp_path / "effects.jsonl")
+    verbs = [f"v{number}" for number in range(40)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda v: effects.begin(v, undo=f"un{v}", arguments={}), verbs))
+    standing = Effects(tmp_path / "effects.jsonl").standing
+    assert {each.verb for each in standing} == set(verbs)
+
+
+def test_the_record_may_hold_a_password_and_is_the_owner_s_alone(world, tmp_path):
+    run_experiment(experiment(act("break"), rollbacks=(act("tidy"),)), world.means)
+    assert (tmp_path / "effects.jsonl").stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        Activity(name="ask", role=Role.PROBE, provider=Verb(name="fail")),
+        Activity(name="ask", role=Role.PROBE, provider=Verb(name="crash")),
+        act("fail", background=True),
+        act("crash", background=True),
+    ],
+    ids=["probe", "probe that crashes", "in the background", "in the background, a crash"],
+)
+def test_a_step_that_could_not_be_done_is_not_a_completed_experiment(world, step):
+    journal = run_experiment(experiment(step, act("break")), world.means)
+    assert journal.ended is Ended.ABORTED
+    assert world.effects.standing == []
+
+
+def run_program(code: str, **more) -> Activity:
+    command = (sys.executable, "-c", code)
+    return Activity(name="p", role=Role.ACTION, provider=Process(command=command), **more)
+
+
+@pytest.mark.parametrize(
+    ("action", "error"),
+    [
+        (run_program("pass"), ""),
+        (run_program("import sys; sys.exit(3)"), "it answered 3"),
+        (run_program("import sys; sys.exit('no such topic')"), "it answered 1: no such topic"),
+        (run_program("import sys; sys.exit(3)", tolerance=[0, 3]), ""),
+        (run_program("print('busy')", tolerance={"type": "regex", "pattern": "done"}),
+         "it answered 0"),
+    ],
+)  # fmt: skip
+def test_a_program_that_fails_is_an_action_that_was_not_done(world, action, error):
+    object.__setattr__(world.means, "perform", lambda each: providers.perform(each.provider))
+    assert run_step(action, world.means).error == error
+
+
+@pytest.mark.parametrize(("status", "done"), [(200, True), (302, True), (404, False), (503, False)])
+def test_a_request_that_is_refused_is_an_action_that_was_not_done(world, status, done):
+    object.__setattr__(world.means, "perform", lambda _: {"status": status, "body": "no\n"})
+    action = Activity(name="r", role=Role.ACTION, provider=Http(url="http://h/"))
+    assert run_step(action, world.means).error == ("" if done else f"it answered {status}: no")
+
+
 def test_what_a_killed_run_left_is_undone_by_its_record(world, tmp_path):
     world.effects.begin("break", undo="mend", arguments={"by": 3})
     world.effects.begin("freeze", undo="thaw", arguments={})
     with (tmp_path / "effects.jsonl").open("a") as file:
         file.write('{"number": 3, "ve')  # torn: the process died while it wrote
     later = World(tmp_path)
-    assert [effect.arguments for effect in later.effects.standing] == [{}, {"by": 3}]
+    backs = [effect.back.provider for effect in later.effects.standing]
+    assert [verb.arguments for verb in backs] == [{}, {"by": 3}]
     undo(later.means)
     assert later.done == ["thaw", "mend"]
     assert Effects(tmp_path / "effects.jsonl").standing == []

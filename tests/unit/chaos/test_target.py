@@ -1,6 +1,6 @@
 """A job that is not the experiments' own: who may be harmed, by what, and what is shown before."""
 
-import json
+import subprocess
 from dataclasses import replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -9,6 +9,7 @@ import pytest
 
 from streamctl.chaos import target
 from streamctl.chaos.catalogue import STEADY, action, catalogue
+from streamctl.chaos.cleanup import cleanup
 from streamctl.chaos.effects import Effects
 from streamctl.chaos.evidence import Audited
 from streamctl.chaos.experiment import (
@@ -21,7 +22,6 @@ from streamctl.chaos.experiment import (
     parse_activity,
 )
 from streamctl.chaos.target import Target, blast_radius, running_job
-from streamctl.chaos.target_trial import undo_what_was_left
 from streamctl.chaos.verdict import judge
 from streamctl.errors import JobNotFound, NotFound, Protected, Refused, Unsupported
 from streamctl.reports import Verdict
@@ -56,11 +56,24 @@ def test_the_blast_radius_names_the_job_its_data_and_every_step():
 
 
 @pytest.mark.parametrize(
-    "step", ["kafka.kill", "data.burst", "disk.fill", "checkpoint.damage", "kafka.delete_topic"]
+    "step",
+    [
+        action("kafka.kill"),
+        action("data.burst", records=1),
+        action("disk.fill"),
+        action("checkpoint.damage", kind="offsets-last-cut"),
+        action("kafka.delete_topic"),
+    ],
+    ids=lambda each: each.name,
 )
 def test_what_needs_a_stage_of_ours_is_refused(step):
     with pytest.raises(Refused, match="only for a job of the experiment's own"):
-        blast_radius([experiment(action(step))], Settings(), OURS)
+        blast_radius([experiment(step)], Settings(), OURS)
+
+
+def test_a_verb_that_is_not_right_is_refused_before_anything_is_asked():
+    with pytest.raises(NotFound, match="no action"):
+        blast_radius([experiment(action("job.kil"))], Settings(), OURS)
 
 
 def test_an_experiment_that_prepares_its_job_is_refused():
@@ -126,6 +139,13 @@ def test_the_audit_s_verdict_is_part_of_ours(said, expected):
     )
 
 
+def test_a_driver_that_has_ended_meanwhile_need_not_be_let_go_on():
+    with subprocess.Popen(["/bin/true"]) as ended:
+        ended.wait()
+    gone = SimpleNamespace(driver_processes=lambda: [ended.pid])
+    target.VERBS["job.resume"].call(gone)
+
+
 def test_what_is_allowed_on_a_target_has_an_opposite_that_is_allowed_too():
     allowed = {name for name, each in target.VERBS.items() if each.on_target}
     assert {target.VERBS[name].undo for name in allowed} - {""} <= allowed
@@ -134,18 +154,32 @@ def test_what_is_allowed_on_a_target_has_an_opposite_that_is_allowed_too():
 def test_what_a_killed_run_left_on_a_job_is_changed_back(run, tmp_path):
     """Its rollbacks are done, then the opposites of what stands; once."""
     place, mark = tmp_path / "1" / "001-mine", tmp_path / "rolled-back"
-    place.mkdir(parents=True)
     job = Target(place, project=tmp_path, run=run(Observed.STOPPED), settings=Settings(), query="q")
     back = Activity(
         name="mend", role=Role.ACTION, provider=Process(command=("touch", str(mark)))
     )  # fmt: skip
-    (place / "rollbacks.json").write_text(json.dumps([as_document(back)]))
     effects = Effects(place / "effects.jsonl")
+    effects.promise(back)
     effects.begin("job.pause", undo="job.resume", arguments={})
-    assert undo_what_was_left(job)
+    assert cleanup([tmp_path], target=lambda _: job).campaigns == ["1"]
     assert mark.exists()
     assert Effects(place / "effects.jsonl").standing == []
-    assert not undo_what_was_left(job)
+    assert cleanup([tmp_path], target=lambda _: job).campaigns == []
+
+
+@pytest.mark.parametrize(
+    ("change", "verdict", "detail"),
+    [
+        ({"not_changed_back": ["mend: it answered 1"]}, Verdict.PROBLEM, "mend: it answered 1"),
+        ({"ended_how": "aborted", "failed": ["kill: no driver runs"]}, Verdict.UNKNOWN,
+         "the experiment was aborted; kill: no driver runs"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("audited", [None, Audited(verdict="ok", detail="")])
+def test_what_could_not_be_done_or_changed_back_is_in_the_verdict(change, verdict, detail, audited):
+    judgement = judge(replace(recorded(), audited=audited, **change))
+    assert judgement.verdict is verdict
+    assert [e.detail for e in judgement.invariants if e.verdict is verdict] == [detail]
 
 
 @pytest.mark.parametrize(
@@ -154,6 +188,13 @@ def test_what_a_killed_run_left_on_a_job_is_changed_back(run, tmp_path):
         REBOOT,
         action("network.fault", kind="reset"),
         Activity(name="ask", role=Role.PROBE, provider=Http(url="http://h/", body="b")),
+        replace(
+            REBOOT,
+            tolerance=[0, 255],
+            background=True,
+            pause_before_seconds=1.0,
+            pause_after_seconds=2.0,
+        ),
     ],
     ids=lambda each: each.name,
 )

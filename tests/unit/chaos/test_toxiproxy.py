@@ -92,6 +92,17 @@ def test_a_proxy_that_is_there_is_used_and_stays(server):
     assert len(proxies["kafka"]["toxics"]) == 2
 
 
+def test_toxics_that_are_not_of_an_experiment_stay(server):
+    address, proxies = server
+    Toxiproxy.make(address, "kafka", listen="127.0.0.1:1", upstream="127.0.0.1:2")
+    theirs = {"name": "slow-link", "type": "latency", "stream": "upstream", "attributes": {}}
+    proxies["kafka"]["toxics"].append(theirs)
+    there = Toxiproxy.at(f"{address}/proxies/kafka")
+    there.apply(Fault(kind=Kind.RESET))
+    there.apply(CLEAR)
+    assert proxies["kafka"]["toxics"] == [theirs]
+
+
 def test_what_is_not_there_is_said(server):
     address, _ = server
     with pytest.raises(NotFound, match='no proxy "other"'):
