@@ -117,7 +117,7 @@ def _prometheus(here: Here) -> str:
 
     from streamctl.health.alerts.prometheus import rules
 
-    return yaml.safe_dump(rules(here.settings().alerts), sort_keys=False, width=100)
+    return yaml.safe_dump(rules(here.settings()), sort_keys=False, width=100)
 
 
 @command(app, "top", view=top_view)
