@@ -22,6 +22,7 @@ from streamctl.health.rules import HealthReport, is_live, judge, judge_unseen
 from streamctl.health.server import Server
 from streamctl.health.trend import Trend, drawn_batches
 from streamctl.lag.publish import Published, publish_once
+from streamctl.observe.growth import Sizes
 from streamctl.observe.model import Sample
 from streamctl.observe.watch import Regularly, Watch
 from streamctl.reports import Check, Verdict
@@ -58,6 +59,7 @@ class Observer:
         self._tell = tell
         self._watch = Watch(run, settings)
         self._trend = Trend()
+        self._sizes = Sizes(run.path)
         book, alerts = AlertBook(run.path), settings.alerts
         self._delivery = Delivery(
             book, receivers=alerts.receivers, heartbeat=alerts.heartbeat, tell=tell
@@ -232,6 +234,7 @@ class Observer:
         try:
             sample = self._looks.newest(begun_after=begun_after)
             self._trend.add(sample)
+            self._sizes.add(sample)
             self._alerter.look(sample)
             blind = ""
         except StreamctlError as error:

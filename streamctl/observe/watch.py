@@ -126,13 +126,12 @@ class Eyes:
         )
 
 
-def look_once(run: RunDirectory, settings: Settings) -> Sample:
+def look_once(eyes: Eyes) -> Sample:
     """A whole sample. A part that cannot be measured is not known.
 
     Raises:
         JobNotFound: no job was ever started.
     """
-    eyes = Eyes(run, settings)
     return eyes.sample(lag=_try(eyes.lag), sizes=_try(eyes.sizes), now=datetime.now(UTC))
 
 
