@@ -68,6 +68,9 @@ class Observer:
         self._looks = Looks(
             self._watch.sample, fresh_seconds=_FRESH_SECONDS, within_seconds=_LOOK_SECONDS
         )
+        self._journal = Looks(
+            self._read_journal, fresh_seconds=_FRESH_SECONDS, within_seconds=_LOOK_SECONDS
+        )
         self._blind = ""
         self._beat = time.monotonic()
         self._end = threading.Event()
@@ -215,10 +218,10 @@ class Observer:
             "processes": sample.processes,
             "trend": list(self._trend.points),
             "batches": drawn_batches(self._watch.eyes.batches),
-            "journal": self._journal(),
+            "journal": self._journal.newest(),
         }
 
-    def _journal(self) -> list[dict[str, Any]]:
+    def _read_journal(self) -> list[dict[str, Any]]:
         try:
             store = Store.open(self._settings.checkpoint.location)
             found = [asdict(entry) for entry in journal.entries(store)]
