@@ -18,10 +18,14 @@ _KEPT = timedelta(hours=2)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Size:
-    """All queries' checkpoints of a generation at one moment."""
+    """All queries' checkpoints of a generation at one moment.
+
+    Attributes:
+        place: checkpoint location and generation.
+    """
 
     at: datetime
-    generation: str
+    place: str
     size_bytes: int
 
 
@@ -80,11 +84,11 @@ class Sizes:
 def _size(sample: Sample) -> Size | None:
     if sample.checkpoint_bytes is None:
         return None
-    generation = sample.status.generation
-    return Size(at=sample.at, generation=generation, size_bytes=sample.checkpoint_bytes)
+    place = f"{sample.status.checkpoint_location}/{sample.status.generation}"
+    return Size(at=sample.at, place=place, size_bytes=sample.checkpoint_bytes)
 
 
 def _comparable(sizes: list[Size], now: Size) -> list[Size]:
-    """Of the same generation, and not too old."""
+    """Of the same place, and not too old."""
     oldest = now.at - _KEPT
-    return [s for s in sizes if s.generation == now.generation and oldest <= s.at < now.at]
+    return [size for size in sizes if size.place == now.place and oldest <= size.at < now.at]

@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+import pytest
+
 from streamctl.observe.growth import Growth, Sizes
 from streamctl.observe.sizes import Usage
 from tests.samples import NOW, sample, status
@@ -41,10 +43,11 @@ def test_what_is_not_known_is_no_growth(tmp_path):
     )
 
 
-def test_sizes_of_another_generation_are_not_compared(tmp_path):
+@pytest.mark.parametrize("elsewhere", [{"generation": "0002"}, {"checkpoint_location": "/d"}])
+def test_sizes_of_another_place_are_not_compared(tmp_path, elsewhere):
     sizes = Sizes(tmp_path)
     sizes.add(sized(0, 1000))
-    assert sizes.growth(sized(5, 10, status=status(generation="0002"))) is None
+    assert sizes.growth(sized(5, 10, status=status(**elsewhere))) is None
 
 
 def test_a_damaged_file_begins_anew(tmp_path):
