@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from streamctl.checkpoint.location import journal
 from streamctl.checkpoint.location.store import Store
-from streamctl.errors import NotFound, StreamctlError
+from streamctl.errors import NotFound, StreamctlError, TopicNotFound
 from streamctl.health.alerts.alerter import Alerter
 from streamctl.health.alerts.book import AlertBook
 from streamctl.health.alerts.deliver import Delivery
@@ -105,6 +105,8 @@ class Observer:
             eyes, now = self._watch.eyes, datetime.now(UTC)
             try:
                 return publish_once(eyes.subjects(), eyes.broker(), group=group, now=now)
+            except TopicNotFound:
+                raise
             except NotFound:
                 return None  # nothing is committed yet: no trouble, and nothing to publish
 

@@ -54,7 +54,7 @@ class JobLog:
             self._write(_head(level, "supervisor", message) | as_json(fields))
 
     def driver_line(self, line: bytes) -> None:
-        """Write a line of the driver. What says nothing in it is left out."""
+        """Write a line of the driver. An empty text in it says nothing and is left out."""
         text = line.strip()
         if not text:
             return
@@ -64,14 +64,13 @@ class JobLog:
             fields = None
         if not isinstance(fields, dict):
             fields = _head("INFO", "output", text.decode(errors="replace"))
-        says_nothing: tuple[Any, ...] = (None, "")
-        self._write({name: said for name, said in fields.items() if said not in says_nothing})
+        self._write({name: said for name, said in fields.items() if said != ""})
 
     def _write(self, fields: dict[str, Any]) -> None:
-        self.line(json.dumps(fields | (self._bound | fields)).encode() + b"\n")
+        self._append(json.dumps(fields | (self._bound | fields)).encode() + b"\n")
 
-    def line(self, line: bytes) -> None:
-        """Append one line, rotating first when the file is full."""
+    def _append(self, line: bytes) -> None:
+        """Rotates first when the file is full."""
         with self._lock:
             if self._file.tell() + len(line) > self._max_bytes and self._file.tell():
                 self._rotate()

@@ -45,9 +45,8 @@ def test_what_is_no_object_is_wrapped(tmp_path, log, text):
     assert line["message"] == text.decode(errors="replace")
 
 
-def test_what_says_nothing_is_left_out(tmp_path, log):
-    log.driver_line(b'{"from":"spark","message":"m","query":"","batch":null,"count":0}')
+def test_an_empty_text_is_left_out_and_what_is_not_known_stays(tmp_path, log):
+    log.driver_line(b'{"from":"spark","message":"m","query":"","late_rows":null,"count":0}')
     line = lines(tmp_path)[0]
     assert "query" not in line
-    assert "batch" not in line
-    assert line["count"] == 0
+    assert (line["late_rows"], line["count"]) == (None, 0)
