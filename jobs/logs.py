@@ -1,7 +1,11 @@
 """Logs: the driver's and Spark's own, as JSON lines on stderr, which the supervisor keeps.
 
 A line has `at`, `level`, `from` (`driver` or `spark`), `message`, and what else there is to say;
-a stack stands in `detail`. Nothing goes to stdout.
+a stack stands in `detail`. Nothing goes to stdout. Of Spark's lines the query is known where it is
+its own thread that speaks, by the thread's name, or one of its tasks, by `QUERY`; the supervisor
+adds run and attempt, as it leaves out what is empty.
+
+Source: Spark `StreamExecution.queryExecutionThread`, `Executor.setMDCForTask`.
 """
 
 import json
@@ -14,6 +18,8 @@ import structlog
 
 from streamctl.settings.model import LogSettings
 
+QUERY = "mdc.query"
+"""Local property of a thread with the query that it starts; Spark gives `mdc.*` to each task."""
 _LAYOUT: dict[str, Any] = {
     "at": {
         "$resolver": "timestamp",
@@ -23,6 +29,12 @@ _LAYOUT: dict[str, Any] = {
     "from": "spark",
     "message": {"$resolver": "message", "stringified": True},
     "logger": {"$resolver": "logger", "field": "name"},
+    "query": {
+        "$resolver": "pattern",
+        "pattern": f"%replace{{%t}}{{^stream execution thread for (.*) .id = .*|.*}}{{$1}}"
+        f"%X{{{QUERY}}}",
+        "stackTraceEnabled": False,
+    },
     "batch": {"$resolver": "mdc", "key": "BATCH_ID"},
     "detail": {
         "$resolver": "exception",

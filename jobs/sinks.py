@@ -6,6 +6,7 @@ from pyspark.sql.streaming.query import StreamingQuery
 from pyspark.sql.streaming.readwriter import DataStreamWriter
 
 from jobs.job import Kafka, Parquet, Query
+from jobs.logs import QUERY
 from jobs.source import connection_options
 from streamctl.errors import SettingsInvalid
 from streamctl.rundir.records import Launch
@@ -35,7 +36,8 @@ def check_names(queries: list[Query]) -> None:
 
 
 def start(query: Query, *, settings: Settings, launch: Launch) -> StreamingQuery:
-    """Start one query of the generation."""
+    """Start one query of the generation. What Spark logs of its tasks bears its name."""
+    query.frame.sparkSession.sparkContext.setLocalProperty(QUERY, query.name)
     writer = (
         query.frame.writeStream.queryName(query.name)
         .outputMode(query.output_mode)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from streamctl.lag.model import LagReport, PartitionLag, QueryLag, Rates, State
+from streamctl.lag.model import LagFinding, LagReport, PartitionLag, QueryLag, Rates, State
 from streamctl.observe.machine import Disk, Processes
 from streamctl.observe.model import QuerySample, Sample
 from streamctl.observe.sizes import Usage
@@ -75,7 +75,13 @@ def status(**changes: Any) -> StatusReport:
     return replace(found, **changes)
 
 
-def lag(records: int = 0, *, seconds: float = 0.0, retention: float | None = None) -> LagReport:
+def lag(
+    records: int = 0,
+    *,
+    seconds: float = 0.0,
+    retention: float | None = None,
+    findings: list[LagFinding] | None = None,
+) -> LagReport:
     part = PartitionLag(
         topic="t",
         partition=0,
@@ -104,6 +110,7 @@ def lag(records: int = 0, *, seconds: float = 0.0, retention: float | None = Non
         committed_at=NOW,
         rates=Rates(arriving=5.0, processing=6.0),
         partitions=[part],
+        findings=findings or [],
     )
     return LagReport(
         verdict=Verdict.OK,
@@ -127,11 +134,13 @@ def sample(at: datetime = NOW, *, query: dict[str, Any] | None = None, **changes
         usual_seconds=1.0,
         commit_age_seconds=1.0,
         not_processing_seconds=1.0,
+        stall_window_seconds=60.0,
         input_per_second=60.0,
         output_per_second=6.0,
         rejected_per_minute={"bad": 3},
         rejected_share=0.01,
         watermark_delay_seconds=600.0,
+        repaired_last_hour=0,
         sizes=[Usage(kind="state", files=3, size_bytes=300)],
     )
     whole = Sample(

@@ -61,9 +61,7 @@ def list_(here: Here) -> "AlertsReport":
 
     layers = here.layers()
     run = RunDirectory(layers.run_directory)
-    return list_alerts(
-        run, resolve(layers).alerts, watched=is_supervised(run), now=datetime.now(UTC)
-    )
+    return list_alerts(run, resolve(layers), watched=is_supervised(run), now=datetime.now(UTC))
 
 
 def _tested(report: "Tested") -> View:

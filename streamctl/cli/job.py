@@ -293,7 +293,8 @@ def logs(
     ] = "",
 ) -> "Iterator[LogLine]":
     """Print the log of supervisor, driver and Spark."""
-    from streamctl.lifecycle.logs import LEVELS, Filter, read_log
+    from streamctl.lifecycle.logs import Filter, read_log
+    from streamctl.rundir.log import LEVELS
 
     if level.upper() not in LEVELS:
         raise SettingsInvalid(f'no level "{level}"', hint=f"Give one of {', '.join(LEVELS)}.")

@@ -14,7 +14,7 @@ from streamctl.cli.top_view import top_view
 from streamctl.rundir.directory import RunDirectory
 
 if TYPE_CHECKING:
-    from streamctl.observe.model import Sample
+    from streamctl.health.top import TopReport
 
 app = typer.Typer(add_completion=False)
 _FileOption = Annotated[
@@ -50,17 +50,12 @@ def metrics(
     Whether the job runs or not; the supervisor serves the same at /metrics.
     """
     from streamctl.metrics.exposition import exposition
-
-    sample = _look(here)
-    return Metrics(text=exposition(sample, partitions=partitions))
-
-
-def _look(here: Here) -> "Sample":
-    from streamctl.observe.watch import look_once
+    from streamctl.observe.watch import Eyes, look_once
     from streamctl.settings.resolve import resolve
 
     layers = here.layers()
-    return look_once(RunDirectory(layers.run_directory), resolve(layers))
+    sample = look_once(Eyes(RunDirectory(layers.run_directory), resolve(layers)))
+    return Metrics(text=exposition(sample, partitions=partitions))
 
 
 class What(StrEnum):
@@ -117,7 +112,7 @@ def _prometheus(here: Here) -> str:
 
     from streamctl.health.alerts.prometheus import rules
 
-    return yaml.safe_dump(rules(here.settings().alerts), sort_keys=False, width=100)
+    return yaml.safe_dump(rules(here.settings()), sort_keys=False, width=100)
 
 
 @command(app, "top", view=top_view)
@@ -126,13 +121,19 @@ def top(
     *,
     once: Annotated[bool, typer.Option("--once", help="Draw once and end.")] = False,
     every: Annotated[float, typer.Option("--every", help="Seconds between looks.", min=0.2)] = 2.0,
-) -> "Sample | None":
+) -> "TopReport | None":
     """Show the job live: rates, durations, lag, errors, alerts."""
-    if once or here.output is not Output.TABLE or not sys.stdin.isatty():
-        return _look(here)
-    from streamctl.cli.top import Top
     from streamctl.settings.resolve import resolve
 
     layers = here.layers()
-    Top(RunDirectory(layers.run_directory), resolve(layers), every_seconds=every).run()
+    run, settings = RunDirectory(layers.run_directory), resolve(layers)
+    if once or here.output is not Output.TABLE or not sys.stdin.isatty():
+        from streamctl.health.top import top_report
+        from streamctl.observe.watch import Eyes, look_once
+
+        eyes = Eyes(run, settings)
+        return top_report(look_once(eyes), eyes.batches, run)
+    from streamctl.cli.top import Top
+
+    Top(run, settings, every_seconds=every).run()
     return None

@@ -8,18 +8,16 @@ from textual.binding import BindingType
 from textual.containers import VerticalScroll
 from textual.widgets import DataTable, Footer, Input, Static
 
-from streamctl.cli.sparkline import sparkline
 from streamctl.cli.top_view import (
     PARTITION_COLUMNS,
     QUERY_COLUMNS,
+    course_rows,
     facts,
     partition_rows,
     query_row,
 )
 from streamctl.errors import StreamctlError
-from streamctl.health.alerts.book import AlertBook
-from streamctl.observe.batches import Batches
-from streamctl.observe.model import Sample
+from streamctl.health.top import TopReport, top_report
 from streamctl.observe.watch import Watch
 from streamctl.reports import Verdict, as_json
 from streamctl.rundir.directory import RunDirectory
@@ -70,11 +68,11 @@ class Top(App[None]):
         super().__init__()
         self._every = every_seconds
         self._watch = watch or Watch(run, settings)
-        self._book = AlertBook(run.path)
+        self._run_directory = run
         self._sort = 0
         self._only_lagging = False
         self._wanted = ""
-        self._sample: Sample | None = None
+        self._sample: TopReport | None = None
 
     def compose(self) -> ComposeResult:
         """Facts, sparklines, queries, partitions."""
@@ -104,23 +102,24 @@ class Top(App[None]):
 
     def _look(self) -> None:
         try:
-            sample = self._watch.sample()
+            seen = self._watch.sample()
+            sample = top_report(seen, self._watch.eyes.batches, self._run_directory)
         except StreamctlError as error:
             self.call_from_thread(self.exit, message=f"error: {error.message}")
             return
         self.call_from_thread(self._show, sample)
 
-    def _show(self, sample: Sample) -> None:
+    def _show(self, sample: TopReport) -> None:
         self._sample = sample
         self.query_one("#facts", Static).update(self._facts(sample))
-        self.query_one("#lines", Static).update(self._lines(self._watch.eyes.batches))
+        self.query_one("#lines", Static).update(self._lines(sample))
         queries = self.query_one("#queries", DataTable)
         queries.clear()
         for query in sample.queries:
             queries.add_row(*(_cell(value) for value in query_row(query)))
         self._show_partitions(sample)
 
-    def _show_partitions(self, sample: Sample) -> None:
+    def _show_partitions(self, sample: TopReport) -> None:
         rows = [row for row in partition_rows(sample) if self._admits(row)]
         rows.sort(key=_SORTS[self._sort][1])  # type: ignore[arg-type]
         table = self.query_one("#partitions", DataTable)
@@ -135,31 +134,22 @@ class Top(App[None]):
             return False
         return self._wanted in f"{row[0]} {row[1]}"
 
-    def _facts(self, sample: Sample) -> str:
-        colour = _COLOURS[sample.status.verdict]
-        lines = [
-            f"[b]{name:<11}[/b] [{colour}]{value}[/]"
-            if name == "verdict"
-            else f"[b]{name:<11}[/b] {_escaped(str(as_json(value)))}"
-            for name, value in facts(sample)
-        ]
-        is_open = [
-            f"{state.title} ({state.name})" for state in self._book.states() if state.open_since
-        ]
-        told = f"[red]{', '.join(is_open)}[/]" if is_open else "none open"
-        return "\n".join([*lines, f"[b]{'alerts':<11}[/b] {told}"])
-
-    def _lines(self, batches: Batches) -> str:
+    def _facts(self, sample: TopReport) -> str:
+        colours = {"verdict": _COLOURS[sample.status.verdict], "kafka": "red"}
+        if sample.alerts:
+            colours["alerts"] = "red"
         lines = []
-        for name, story in batches.stories.items():
-            last = list(story.batches)[-_LINE_WIDTH:]
-            took = sparkline([batch.seconds for batch in last])
-            read = sparkline([batch.input_rows for batch in last])
-            most = max((batch.seconds for batch in last), default=0)
-            rows = max((batch.input_rows for batch in last), default=0)
-            lines.append(f"{name:<14} records {read:<{_LINE_WIDTH}} to {rows:,}")
-            lines.append(f"{'':<14} seconds {took:<{_LINE_WIDTH}} to {most:.1f}")
+        for name, value in facts(sample):
+            text = _escaped(str(as_json(value)))
+            told = f"[{colours[name]}]{text}[/]" if name in colours else text
+            lines.append(f"[b]{name:<11}[/b] {told}")
         return "\n".join(lines)
+
+    def _lines(self, sample: TopReport) -> str:
+        return "\n".join(
+            f"{name!s:<14} {what:<7} {bars!s:<{_LINE_WIDTH}} to {_cell(most)}"
+            for name, what, bars, most in course_rows(sample)
+        )
 
     def action_sort(self) -> None:
         """The next order of the partitions."""

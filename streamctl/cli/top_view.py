@@ -4,16 +4,21 @@ from typing import TYPE_CHECKING
 
 from streamctl.cli.lag_views import count, span
 from streamctl.cli.render import Facts, Table, View
+from streamctl.cli.sparkline import sparkline
 
 if TYPE_CHECKING:
+    from streamctl.health.top import TopReport
     from streamctl.observe.model import QuerySample, Sample
 
 _MOST_REASONS = 3
+_MOST_FINDINGS = 3
+_MOST_SIZES = 30
 QUERY_COLUMNS = ("query", "batch", "rec/s", "took", "lag", "behind", "watermark", "rejected/min")
+COURSE_COLUMNS = ("query", "last batches", "from the oldest to the newest", "most")
 PARTITION_COLUMNS = ("query", "topic", "p", "committed", "end", "lag", "behind")
 
 
-def top_view(report: "Sample | None") -> View:
+def top_view(report: "TopReport | None") -> View:
     """Everything once; nothing after the live screen."""
     if report is None:
         return []
@@ -22,15 +27,16 @@ def top_view(report: "Sample | None") -> View:
         rows=[query_row(query) for query in report.queries],
         right=frozenset(range(1, len(QUERY_COLUMNS))),
     )
+    courses = Table(columns=COURSE_COLUMNS, rows=course_rows(report), right=frozenset({3}))
     partitions = Table(
         columns=PARTITION_COLUMNS,
         rows=partition_rows(report),
         right=frozenset(range(2, len(PARTITION_COLUMNS))),
     )
-    return [Facts(rows=facts(report)), queries, partitions]
+    return [Facts(rows=facts(report)), queries, courses, partitions]
 
 
-def facts(sample: "Sample") -> list[tuple[str, object]]:
+def facts(sample: "TopReport") -> list[tuple[str, object]]:
     """The job in a few lines."""
     status = sample.status
     rows: list[tuple[str, object]] = [
@@ -38,8 +44,10 @@ def facts(sample: "Sample") -> list[tuple[str, object]]:
         ("verdict", status.verdict),
         ("state", f"{status.observed}, {status.restarts} restarts{_uptime(sample)}"),
         *(("reason", reason) for reason in status.reasons),
+        ("alerts", _alerts(sample)),
+        *(("kafka", finding.detail) for finding in sample.findings[:_MOST_FINDINGS]),
         ("rejected", _rejected(sample)),
-        ("checkpoint", size(sample.checkpoint_bytes)),
+        ("checkpoint", size(sample.checkpoint_bytes) + _growth(sample)),
         ("disk free", ", ".join(f"{d.place} {size(d.free_bytes)}" for d in sample.disks)),
     ]
     if sample.processes:
@@ -50,6 +58,21 @@ def facts(sample: "Sample") -> list[tuple[str, object]]:
     if status.url:
         rows.append(("page", status.url))
     return rows
+
+
+def _alerts(sample: "TopReport") -> str:
+    told = ", ".join(f"{state.title} ({state.name})" for state in sample.alerts) or "none open"
+    return told if sample.status.supervisor_pid else f"{told}; the job is down: nobody looks"
+
+
+def _growth(sample: "TopReport") -> str:
+    grown = sample.growth
+    if grown is None:
+        return ""
+    verb = "shrank" if grown.grown_bytes < 0 else "grew"
+    moved = f"{verb} {size(abs(grown.grown_bytes))} in {span(grown.seconds)}"
+    last = grown.sizes_bytes[-_MOST_SIZES:]
+    return f", {moved} {sparkline([known - min(last) for known in last])}"
 
 
 def _uptime(sample: "Sample") -> str:
@@ -81,6 +104,18 @@ def query_row(query: "QuerySample") -> tuple[object, ...]:
         "" if query.watermark_delay_seconds is None else span(query.watermark_delay_seconds),
         sum(query.rejected_per_minute.values()),
     )
+
+
+def course_rows(sample: "TopReport") -> list[tuple[object, ...]]:
+    """The last batches of each query; columns as `COURSE_COLUMNS`."""
+    rows: list[tuple[object, ...]] = []
+    for name, course in sample.courses.items():
+        longest = f"{max(course.seconds, default=0):.1f} s"
+        rows += [
+            (name, "records", sparkline(course.input_rows), max(course.input_rows, default=0)),
+            (name, "took", sparkline(course.seconds), longest),
+        ]
+    return rows
 
 
 def partition_rows(sample: "Sample") -> list[tuple[object, ...]]:

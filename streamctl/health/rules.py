@@ -4,24 +4,22 @@
 2. The job is running: not starting, stopping, backing off or ended.
 3. The driver is there, and not frozen by a signal.
 4. Each query has committed a batch, or found nothing to read, within its window.
-5. Kafka answers.
+5. Kafka answers, and its topics are those that the checkpoint has read.
 
-Alive is rule 1; ready is rules 1 to 4. The window of rule 4 is never shorter than three triggers
-and three usual batches, so that a slow job is not taken for a dead one.
+Alive is rule 1; ready is rules 1 to 4. The window of rule 4 is that of `observe.stall`.
 """
 
-import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from streamctl.errors import StreamctlError
 from streamctl.observe.model import QuerySample, Sample
 from streamctl.reports import Check, Verdict, worst
 from streamctl.rundir.records import Observed
 
 LOOP_SECONDS = 60.0
 """Longer than anything that the supervisor waits for without looking at the driver."""
-_MARGIN = 3
-_UNITS = {"milli": 0.001, "sec": 1, "min": 60, "hour": 3600, "day": 86400}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,25 +39,24 @@ class HealthReport:
     checks: list[Check]
 
 
-def judge(
-    sample: Sample, *, loop_age_seconds: float, stall_seconds: float, trigger: str
-) -> HealthReport:
+def is_live(loop_age_seconds: float) -> bool:
+    """Rule 1 alone, which needs no look at anything."""
+    return loop_age_seconds <= LOOP_SECONDS
+
+
+def judge(sample: Sample, *, loop_age_seconds: float, also: Iterable[Check] = ()) -> HealthReport:
     """Apply the rules.
 
     Args:
         sample: of this moment.
         loop_age_seconds: since the supervisor's loop last came round.
-        stall_seconds: the shortest window of rule 4.
-        trigger: of the queries, a Spark interval.
+        also: what else was looked at; it counts for the verdict, not for readiness.
     """
     loop = _loop(loop_age_seconds)
     job = [_job(sample), _driver(sample)]
-    queries = [
-        _query(query, stall_window(query, stall_seconds=stall_seconds, trigger=trigger))
-        for query in sample.queries
-    ]
-    checks = [loop, *job, *queries, _kafka(sample)]
-    live = loop.verdict is Verdict.OK
+    queries = [_query(query) for query in sample.queries]
+    checks = [loop, *job, *queries, _kafka(sample), *also]
+    live = is_live(loop_age_seconds)
     return HealthReport(
         verdict=worst(check.verdict for check in checks),
         at=sample.at,
@@ -69,8 +66,28 @@ def judge(
     )
 
 
+def judge_unseen(
+    problem: StreamctlError, *, loop_age_seconds: float, now: datetime
+) -> HealthReport:
+    """Health when the job could not be looked at: not ready, because nothing is known of it."""
+    loop = _loop(loop_age_seconds)
+    job = Check(
+        name="job",
+        verdict=Verdict.UNKNOWN,
+        detail=f"it could not be looked at: {problem.message}",
+        hint=problem.hint,
+    )
+    return HealthReport(
+        verdict=worst([loop.verdict, job.verdict]),
+        at=now,
+        live=is_live(loop_age_seconds),
+        ready=False,
+        checks=[loop, job],
+    )
+
+
 def _loop(age_seconds: float) -> Check:
-    if age_seconds <= LOOP_SECONDS:
+    if is_live(age_seconds):
         return Check(name="supervisor", verdict=Verdict.OK, detail="alive")
     return Check(
         name="supervisor",
@@ -108,15 +125,15 @@ def _driver(sample: Sample) -> Check:
     return Check(name="driver", verdict=Verdict.OK, detail=f"{sample.processes.count} processes")
 
 
-def _query(query: QuerySample, window_seconds: float) -> Check:
+def _query(query: QuerySample) -> Check:
     name, silent = f"query {query.name}", query.not_processing_seconds
     if query.last is None and silent is None:
         return Check(name=name, verdict=Verdict.UNKNOWN, detail="not heard of yet")
-    if silent is not None and silent > window_seconds:
+    if silent is not None and silent > query.stall_window_seconds:
         return Check(
             name=name,
             verdict=Verdict.PROBLEM,
-            detail=f"no batch for {silent:.0f} s; the window is {window_seconds:.0f} s",
+            detail=f"no batch for {silent:.0f} s; the window is {query.stall_window_seconds:.0f} s",
             hint="`streamctl logs -f` shows what it does; `streamctl lag` how far it is behind.",
         )
     if query.last is None:
@@ -126,17 +143,14 @@ def _query(query: QuerySample, window_seconds: float) -> Check:
 
 
 def _kafka(sample: Sample) -> Check:
-    if sample.lag is not None:
+    if sample.lag is None:
+        return Check(name="kafka", verdict=Verdict.UNKNOWN, detail=sample.lag_problem)
+    if not (findings := sample.findings):
         return Check(name="kafka", verdict=Verdict.OK, detail="answers")
-    return Check(name="kafka", verdict=Verdict.UNKNOWN, detail=sample.lag_problem)
-
-
-def stall_window(query: QuerySample, *, stall_seconds: float, trigger: str) -> float:
-    """How long a query may be silent, in seconds."""
-    return max(stall_seconds, _MARGIN * (interval_seconds(trigger) + (query.usual_seconds or 0)))
-
-
-def interval_seconds(text: str) -> float:
-    """A Spark interval such as `1 minute 30 seconds`; 0 for what is none, such as `once`."""
-    parts = re.findall(r"([\d.]+)\s*(milli|sec|min|hour|day)", text.lower())
-    return sum(float(number) * _UNITS[unit] for number, unit in parts)
+    more = f"; and {len(findings) - 1} more" if findings[1:] else ""
+    return Check(
+        name="kafka",
+        verdict=Verdict.PROBLEM,
+        detail=f"{findings[0].detail}{more}",
+        hint=f"`streamctl explain {findings[0].code}` tells the way out, `streamctl lag` all.",
+    )

@@ -33,7 +33,10 @@ _START_SECONDS = 10.0
 
 
 class Shown(Protocol):
-    """What the server shows. Called from its thread."""
+    """What the server shows. Called from its threads."""
+
+    def live(self) -> bool:
+        """Whether the supervisor works; answers at once."""
 
     def health(self) -> HealthReport:
         """Health at this moment."""
@@ -119,8 +122,8 @@ def application(shown: Shown, *, token: str, partitions: bool) -> Starlette:
     registry.register(SampleCollector(shown.sample, partitions=partitions))
     guard = _Guard(token)
 
-    def livez(_: Request) -> Response:
-        return _probe(shown.health().live)
+    async def livez(_: Request) -> Response:  # needs no thread: those may all wait for a store
+        return _probe(shown.live())
 
     def readyz(request: Request) -> Response:
         report = shown.health()
@@ -157,6 +160,7 @@ def application(shown: Shown, *, token: str, partitions: bool) -> Starlette:
             Route("/", page),
             Route("/plotly.js", plots),
         ],
+        exception_handlers={StreamctlError: _unavailable},
         middleware=[Middleware(GZipMiddleware, minimum_size=4096, compresslevel=4)],
     )
 
@@ -187,6 +191,10 @@ def _probe(well: bool, report: HealthReport | None = None) -> Response:
     lines = ["ok" if well else "not ok"]
     lines += [f"{c.verdict}: {c.name}: {c.detail}" for c in report.checks] if report else []
     return PlainTextResponse("\n".join(lines) + "\n", status_code=200 if well else 503)
+
+
+def _unavailable(_: Request, error: Exception) -> Response:
+    return PlainTextResponse(f"{error}\n", status_code=503)
 
 
 def _json(value: Any, *, status: int = 200) -> Response:

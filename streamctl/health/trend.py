@@ -45,10 +45,10 @@ class Trend:
 
 
 def drawn_batches(batches: Batches) -> dict[str, list[dict[str, Any]]]:
-    """Query -> its last batches, oldest first."""
+    """Query -> its last batches, oldest first. The batches may be read on meanwhile."""
     return {
         name: [_drawn(batch) for batch in list(story.batches)]
-        for name, story in batches.stories.items()
+        for name, story in list(batches.stories.items())
     }
 
 

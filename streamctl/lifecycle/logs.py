@@ -11,9 +11,7 @@ from typing import Any
 
 from streamctl.errors import JobNotFound
 from streamctl.rundir.directory import RunDirectory
-from streamctl.rundir.log import LOG_FILE, readable
-
-LEVELS = ("DEBUG", "INFO", "WARN", "ERROR")
+from streamctl.rundir.log import LOG_FILE, rank, readable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,9 +45,7 @@ class Filter:
 
     def admits(self, fields: dict[str, Any]) -> bool:
         """Whether to show the line."""
-        level = str(fields.get("level", "INFO")).upper()
-        rank = LEVELS.index(level) if level in LEVELS else len(LEVELS)
-        if rank < LEVELS.index(self.level):
+        if rank(fields.get("level", "INFO")) < rank(self.level):
             return False
         if self.query and fields.get("query") != self.query:
             return False

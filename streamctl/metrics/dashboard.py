@@ -5,7 +5,7 @@ Source: Grafana's dashboard JSON model (time series panels, a data source variab
 
 from typing import Any
 
-from streamctl.metrics.definitions import METRICS, Kind, Metric
+from streamctl.metrics.definitions import JOB_LABEL, METRICS, Kind, Metric
 
 _COLUMNS, _WIDTH, _HEIGHT = 24, 8, 8
 _UNITS = {"seconds": "s", "bytes": "bytes", "ratio": "percentunit"}
@@ -41,7 +41,7 @@ def dashboard() -> dict[str, Any]:
 
 def query_of(metric: Metric) -> str:
     """PromQL that draws a metric: its value, or the rate of a counter in a second."""
-    selected = f'{metric.series_name}{{job=~"$job"}}'
+    selected = f'{metric.series_name}{{{JOB_LABEL}=~"${JOB_LABEL}"}}'
     return selected if metric.kind is Kind.GAUGE else f"rate({selected}[5m])"
 
 
@@ -52,7 +52,7 @@ def _row(heading: str, top: int) -> dict[str, Any]:
 
 def _plot(metric: Metric, *, x: int, y: int) -> dict[str, Any]:
     unit = _UNITS.get(metric.unit, "short")
-    legend = " ".join(f"{{{{{label}}}}}" for label in metric.labels) or "{{job}}"
+    legend = " ".join(f"{{{{{label}}}}}" for label in metric.labels) or f"{{{{{JOB_LABEL}}}}}"
     return {
         "type": "timeseries",
         "title": metric.help.rstrip("."),
@@ -71,11 +71,11 @@ def _source_variable() -> dict[str, Any]:
 
 def _job_variable() -> dict[str, Any]:
     return {
-        "name": "job",
+        "name": JOB_LABEL,
         "label": "Job",
         "type": "query",
         "datasource": _SOURCE,
-        "query": "label_values(streamctl_job_info, job)",
+        "query": f"label_values(streamctl_job_info, {JOB_LABEL})",
         "refresh": 2,
         "includeAll": True,
         "multi": True,

@@ -15,6 +15,9 @@ from streamctl.reports import Verdict
 from streamctl.resilience.breaker import Circuit
 from streamctl.rundir.records import Observed
 
+JOB_LABEL = "job_name"
+"""On every series: the job's entry, in Flink's word for it. `job` is Prometheus' own label for what
+it scrapes, which would take the place of ours."""
 Series = Iterable[tuple[tuple[str, ...], float | None]]
 
 
@@ -32,7 +35,7 @@ class Metric:
     Attributes:
         name: without `_total`.
         unit: Prometheus' base unit, with which the name ends; empty for a plain number.
-        labels: names, in the order of the values that `read` gives; `job` is added to all.
+        labels: names, in the order of the values that `read` gives; `JOB_LABEL` is added to all.
         panel: heading under which a dashboard shows it; empty for not at all.
         partitions: whether it has a series for each topic partition.
     """
@@ -145,6 +148,10 @@ def _losses(sample: Sample) -> Iterator[tuple[tuple[str, ...], float]]:
         yield (query.name,), sum(loss.query == query.name for loss in sample.status.losses)
 
 
+def _findings(query: QuerySample) -> int | None:
+    return None if query.findings is None else len(query.findings)
+
+
 def _backup_failed(sample: Sample) -> float | None:
     backup = sample.status.backup
     return None if backup is None else float(backup.verdict is not Verdict.OK)
@@ -215,6 +222,12 @@ METRICS: tuple[Metric, ...] = (
         "Until Kafka may delete the oldest unread record; +Inf when nothing is unread.",
         _LAG, _retention,
     ),
+    _query_gauge(
+        "streamctl_kafka_findings", "",
+        "Places where Kafka does not go with the checkpoint: topic made anew, partition gone, "
+        "position past the end, records deleted unread.",
+        _ERRORS, _findings,
+    ),
     Metric(
         name="streamctl_partition_lag_records", kind=Kind.GAUGE, unit="records",
         labels=("query", "topic", "partition"), read=_partition_lag, partitions=True,
@@ -251,6 +264,11 @@ METRICS: tuple[Metric, ...] = (
         "", lambda query: query.not_processing_seconds,
     ),
     _query_gauge(
+        "streamctl_stall_window_seconds", "seconds",
+        "Without a batch for longer, a query is taken to be stalled.",
+        "", lambda query: query.stall_window_seconds,
+    ),
+    _query_gauge(
         "streamctl_committed_batch", "", "Batch id of the last committed batch.",
         "", lambda query: query.status.committed_batch_id,
     ),
@@ -285,10 +303,18 @@ METRICS: tuple[Metric, ...] = (
         read=_losses, panel=_ERRORS,
         help="Ranges of offsets that this generation passed over unread.",
     ),
+    _query_gauge(
+        "streamctl_loss_ranges_last_hour", "", "Such ranges found in the last hour.", "",
+        lambda query: query.losses_last_hour,
+    ),
     Metric(
         name="streamctl_repaired_snapshots", kind=Kind.COUNTER, unit="", labels=("query",),
         read=_totals("repaired_snapshots"), panel=_ERRORS,
         help="Damaged state snapshots that Spark went around by itself.",
+    ),
+    _query_gauge(
+        "streamctl_repaired_snapshots_last_hour", "", "Such snapshots in the last hour.", "",
+        lambda query: query.repaired_last_hour,
     ),
     Metric(
         name="streamctl_checkpoint_bytes", kind=Kind.GAUGE, unit="bytes",

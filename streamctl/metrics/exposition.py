@@ -7,7 +7,7 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from prometheus_client.registry import Collector
 
 from streamctl import __version__
-from streamctl.metrics.definitions import METRICS, Kind
+from streamctl.metrics.definitions import JOB_LABEL, METRICS, Kind
 from streamctl.observe.model import Sample
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -34,7 +34,7 @@ class SampleCollector(Collector):
         info = GaugeMetricFamily(
             "streamctl_job_info",
             "1, with what the job is as labels.",
-            labels=("job", "generation", "version"),
+            labels=(JOB_LABEL, "generation", "version"),
         )
         info.add_metric((job, sample.status.generation, __version__), 1)
         yield info
@@ -42,7 +42,7 @@ class SampleCollector(Collector):
             if metric.partitions and not self._partitions:
                 continue
             make = CounterMetricFamily if metric.kind is Kind.COUNTER else GaugeMetricFamily
-            family = make(metric.name, metric.help, labels=("job", *metric.labels))
+            family = make(metric.name, metric.help, labels=(JOB_LABEL, *metric.labels))
             for labels, value in metric.read(sample):
                 if value is not None:
                     family.add_metric((job, *labels), value)

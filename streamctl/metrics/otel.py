@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from streamctl import __version__
 from streamctl.errors import SettingsInvalid
-from streamctl.metrics.definitions import METRICS, Kind, Metric
+from streamctl.metrics.definitions import JOB_LABEL, METRICS, Kind, Metric
 from streamctl.observe.model import Sample
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def _reading(
         for labels, value in metric.read(seen) if seen else ():
             if value is not None:
                 names = dict(zip(metric.labels, labels, strict=True))
-                job = {"job": seen.status.job} if seen else {}
+                job = {JOB_LABEL: seen.status.job} if seen else {}
                 yield Observation(value, job | names)
 
     return read

@@ -28,6 +28,7 @@ class Batch:
         rejected: reason -> records; a record with two reasons counts in both.
         dead_letters: records that were rejected.
         state_rows, state_bytes: by operator, numbered as in the plan.
+        repaired_snapshots: damaged ones of the state that Spark went around in this batch.
         heap_bytes, heap_max_bytes: of the driver's JVM; None when not told.
     """
 
@@ -43,6 +44,7 @@ class Batch:
     watermark: datetime | None
     state_rows: dict[str, int]
     state_bytes: dict[str, int]
+    repaired_snapshots: int
     totals: dict[str, Any]
     heap_bytes: int | None
     heap_max_bytes: int | None
@@ -60,10 +62,12 @@ class Story:
     Attributes:
         batches: the last ones of this generation, oldest first.
         active_at: when it last finished a batch, or found nothing to read.
+        repaired: those batches, and older ones, in which Spark went around damaged state.
         idle: whether the last thing that it told was that there is nothing to read.
     """
 
     batches: deque[Batch] = field(default_factory=lambda: deque(maxlen=KEEP_BATCHES))
+    repaired: deque[Batch] = field(default_factory=lambda: deque(maxlen=KEEP_BATCHES))
     active_at: datetime | None = None
     idle: bool = False
 
@@ -137,7 +141,10 @@ class Batches:
             story.active_at, story.idle = at, False
             if story.last and story.last.generation != line["generation"]:
                 story.batches.clear()
-            story.batches.append(_batch(at, line))
+                story.repaired.clear()
+            story.batches.append(batch := _batch(at, line))
+            if batch.repaired_snapshots:
+                story.repaired.append(batch)
 
 
 def _batch(at: datetime, line: dict[str, Any]) -> Batch:
@@ -156,6 +163,7 @@ def _batch(at: datetime, line: dict[str, Any]) -> Batch:
         watermark=datetime.fromisoformat(watermark) if watermark else None,
         state_rows=dict(zip(names, (x["rows"] or 0 for x in line["state"]), strict=True)),
         state_bytes=dict(zip(names, (x["memory_bytes"] or 0 for x in line["state"]), strict=True)),
+        repaired_snapshots=sum(x.get("snapshots_repaired") or 0 for x in line["state"]),
         totals=line["totals"],
         heap_bytes=jvm.get("heap_bytes"),
         heap_max_bytes=jvm.get("heap_max_bytes"),

@@ -2,17 +2,20 @@
 
 import statistics
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from streamctl.lag.model import LagReport, QueryLag
 from streamctl.observe.batches import Batches, Story
 from streamctl.observe.machine import Disk, Processes
 from streamctl.observe.model import QuerySample, Sample
 from streamctl.observe.sizes import Usage
+from streamctl.observe.stall import stall_window
 from streamctl.observe.status import QueryStatus, StatusReport
+from streamctl.rundir.losses import Loss
 
 _USUAL_BATCHES = 50
 _MINUTE_SECONDS = 60.0
+_HOUR = timedelta(hours=1)
 _IDLE_SECONDS = 30.0
 """Three of Spark's intervals between the words of an idle query."""
 
@@ -26,6 +29,8 @@ def compose(
     sizes: Mapping[str, list[Usage]],
     disks: list[Disk],
     processes: Processes | None,
+    stall_seconds: float,
+    trigger: str,
     now: datetime,
 ) -> Sample:
     """One sample.
@@ -38,6 +43,8 @@ def compose(
         sizes: query -> files of its checkpoint.
         disks: that the job writes to.
         processes: of the driver.
+        stall_seconds: the shortest silence that may be a stall.
+        trigger: of the queries, a Spark interval.
         now: the moment.
     """
     lags = {query.query: query for query in lag.queries} if lag else {}
@@ -51,6 +58,9 @@ def compose(
                 lag=lags.get(query.name),
                 began=batches.attempt_began,
                 sizes=sizes.get(query.name, []),
+                losses=[loss for loss in status.losses if loss.query == query.name],
+                stall_seconds=stall_seconds,
+                trigger=trigger,
                 now=now,
             )
             for query in status.queries
@@ -69,6 +79,9 @@ def _query(
     lag: QueryLag | None,
     began: datetime | None,
     sizes: list[Usage],
+    losses: list[Loss],
+    stall_seconds: float,
+    trigger: str,
     now: datetime,
 ) -> QuerySample:
     last, minute = story.last, story.last_minute(now)
@@ -79,14 +92,16 @@ def _query(
         for reason, count in batch.rejected.items():
             rejected[reason] = rejected.get(reason, 0) + count
     recent = [batch.seconds for batch in list(story.batches)[-_USUAL_BATCHES:]]
+    usual = statistics.median(recent) if recent else None
     return QuerySample(
         name=status.name,
         status=status,
         lag=lag,
         last=last,
-        usual_seconds=statistics.median(recent) if recent else None,
+        usual_seconds=usual,
         commit_age_seconds=(now - last.at).total_seconds() if last else None,
         not_processing_seconds=not_processing_seconds(story, began=began, now=now),
+        stall_window_seconds=stall_window(usual, at_least=stall_seconds, trigger=trigger),
         input_per_second=records / _MINUTE_SECONDS if last else None,
         output_per_second=_rate(outputs) if last else None,
         rejected_per_minute=rejected,
@@ -94,8 +109,14 @@ def _query(
         watermark_delay_seconds=(now - last.watermark).total_seconds()
         if last and last.watermark
         else None,
+        losses_last_hour=sum(loss.at > now - _HOUR for loss in losses),
+        repaired_last_hour=_repaired(story, since=now - _HOUR) if last else None,
         sizes=sizes,
     )
+
+
+def _repaired(story: Story, *, since: datetime) -> int:
+    return sum(batch.repaired_snapshots for batch in story.repaired if batch.at > since)
 
 
 def _rate(outputs: list[int | None]) -> float | None:

@@ -29,10 +29,19 @@ _SIZES_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found(Generic[T]):
-    """The newest answer of a slow look, or why there is none."""
+    """The newest answer of a slow look, or why there is none.
+
+    Attributes:
+        looked: whether it was looked at all.
+    """
 
     value: T | None = None
     problem: str = "not measured yet"
+
+    @property
+    def looked(self) -> bool:
+        """Whether there was a look, good or not."""
+        return self != Found()
 
 
 class Eyes:
@@ -111,17 +120,18 @@ class Eyes:
             sizes=sizes.value or {},
             disks=look_at_disks(places),
             processes=look_at_processes(status.driver_pid),
+            stall_seconds=self._settings.observe.stall_seconds,
+            trigger=self._settings.stream.trigger,
             now=now,
         )
 
 
-def look_once(run: RunDirectory, settings: Settings) -> Sample:
+def look_once(eyes: Eyes) -> Sample:
     """A whole sample. A part that cannot be measured is not known.
 
     Raises:
         JobNotFound: no job was ever started.
     """
-    eyes = Eyes(run, settings)
     return eyes.sample(lag=_try(eyes.lag), sizes=_try(eyes.sizes), now=datetime.now(UTC))
 
 
@@ -140,6 +150,7 @@ class Regularly(Generic[T]):
         look: what to call.
         every_seconds: the shortest time between two calls.
         first_after_seconds: how long to wait before the first one.
+        on_trouble: told why a look failed, once for each reason, and "" when it is over.
 
     Attributes:
         found: the newest answer. A failure replaces an answer: what is old is not known.
@@ -152,7 +163,10 @@ class Regularly(Generic[T]):
         *,
         every_seconds: float,
         first_after_seconds: float = 0.0,
+        on_trouble: Callable[[str], None] = lambda _: None,
     ) -> None:
+        self._on_trouble = on_trouble
+        self._trouble = ""
         self._first_after = first_after_seconds
         self.found: Found[T] = Found()
         self._look = look
@@ -178,6 +192,9 @@ class Regularly(Generic[T]):
                 self.found = Found(problem=error.message)
             except Exception as error:  # noqa: BLE001 - the eyes must not close for one grain
                 self.found = Found(problem=f"unexpected {type(error).__name__}: {error}")
+            if self.found.problem != self._trouble:
+                self._trouble = self.found.problem
+                self._on_trouble(self._trouble)
             spent = time.monotonic() - began
             self._end.wait(max(self._every, spent / _SHARE))
 

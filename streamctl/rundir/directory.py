@@ -118,7 +118,10 @@ class RunDirectory:
         except FileNotFoundError:
             return []
         except (ValueError, TypeError, KeyError) as error:
-            raise Malformed(f'cannot read "{self._losses_file}": {error}') from error
+            raise Malformed(
+                f'cannot read "{self._losses_file}": {error}',
+                hint="Move it away; the journal has the same receipts.",
+            ) from error
 
     def add_losses(self, losses: Iterable[Loss]) -> None:
         """Append to `losses.jsonl` in one call; on disk when it returns."""

@@ -3,7 +3,14 @@
 from typing import Any
 
 LOG_FILE = "job.jsonl"
+LEVELS = ("DEBUG", "INFO", "WARN", "ERROR")
 _SHOWN_APART = {"at", "level", "from", "message", "event", "run_id", "run", "attempt", "detail"}
+
+
+def rank(level: object) -> int:
+    """Place of a level among all, the least first; one that is not known counts as the worst."""
+    name = str(level).upper()
+    return LEVELS.index(name) if name in LEVELS else len(LEVELS)
 
 
 def readable(fields: dict[str, Any]) -> str:

@@ -246,7 +246,7 @@ class StartSettings(Section):
 class LogSettings(Section):
     """What is written to the logs."""
 
-    level: Level = Field("INFO", description="of streamctl and job")
+    level: Level = Field("INFO", description="of streamctl, its supervisor and the job")
     spark_level: Level = Field("WARN", description="of Spark")
     levels: dict[str, Level] = Field(
         {}, description="of one logger, by its name: `org.apache.spark.sql.kafka010 = DEBUG`"
@@ -308,7 +308,9 @@ class AlertSettings(Section):
     errors_per_minute: NonNegativeFloat = Field(1000, description="rejected records a minute")
     rejected_share: Share = Field(0.1, description="share of records rejected in a minute")
     not_processing_seconds: NonNegativeFloat = Field(
-        300, description="no committed batch while there is something to read"
+        300,
+        description="no committed batch while there is something to read; never less than the "
+        "window of `/readyz`",
     )
     checkpoint_bytes: NonNegativeFloat = Field(
         50 * 1024**3, description="size of the current generation's checkpoints"

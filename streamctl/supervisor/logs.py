@@ -1,6 +1,8 @@
 """One log for supervisor, driver and Spark: JSON lines, rotated by size.
 
-A line that is not JSON (a JVM's last words, a print in a user's job) is wrapped into one.
+Run and attempt stand on every line, whoever wrote it: Spark knows neither, and a spare driver whose
+attempt has not begun cannot know it. A line that is not JSON (a JVM's last words, a print in a
+user's job) is wrapped into one.
 """
 
 import json
@@ -10,7 +12,7 @@ from pathlib import Path
 from typing import IO, Any, TextIO
 
 from streamctl.reports import as_json, iso
-from streamctl.rundir.log import LOG_FILE, readable
+from streamctl.rundir.log import LOG_FILE, rank, readable
 
 
 class JobLog:
@@ -20,12 +22,21 @@ class JobLog:
         folder: the run directory's `logs`.
         max_bytes: a file that has reached this size is rotated.
         keep_files: rotated files that stay: `job.jsonl.1` is the newest.
+        level: of the supervisor's own lines; those of others are filtered where they are made.
         echo: where to show each line in a readable form as well.
     """
 
     def __init__(
-        self, folder: Path, *, max_bytes: int, keep_files: int, echo: TextIO | None = None
+        self,
+        folder: Path,
+        *,
+        max_bytes: int,
+        keep_files: int,
+        level: str = "DEBUG",
+        echo: TextIO | None = None,
     ) -> None:
+        self._least = rank(level)
+        self._bound: dict[str, Any] = {}
         self._echo = echo
         self._path = folder / LOG_FILE
         self._max_bytes = max_bytes
@@ -33,23 +44,33 @@ class JobLog:
         self._lock = threading.Lock()
         self._file: IO[bytes] = self._path.open("ab")
 
+    def bind(self, **fields: Any) -> None:
+        """Let fields stand on every line from now on that does not have them."""
+        self._bound = self._bound | fields
+
     def event(self, level: str, message: str, **fields: Any) -> None:
-        """Write a line of the supervisor's own."""
-        head = {"at": iso(datetime.now(UTC)), "level": level, "from": "supervisor"}
-        self.line(json.dumps(head | {"message": message} | as_json(fields)).encode() + b"\n")
+        """Write a line of the supervisor's own, if its level is wanted."""
+        if rank(level) >= self._least:
+            self._write(_head(level, "supervisor", message) | as_json(fields))
 
     def driver_line(self, line: bytes) -> None:
-        """Write a line of the driver."""
+        """Write a line of the driver. An empty text in it says nothing and is left out."""
         text = line.strip()
         if not text:
             return
-        if not (text.startswith(b"{") and text.endswith(b"}")):
-            head = {"at": iso(datetime.now(UTC)), "level": "INFO", "from": "output"}
-            text = json.dumps(head | {"message": text.decode(errors="replace")}).encode()
-        self.line(text + b"\n")
+        try:
+            fields = json.loads(text)
+        except ValueError:
+            fields = None
+        if not isinstance(fields, dict):
+            fields = _head("INFO", "output", text.decode(errors="replace"))
+        self._write({name: said for name, said in fields.items() if said != ""})
 
-    def line(self, line: bytes) -> None:
-        """Append one line, rotating first when the file is full."""
+    def _write(self, fields: dict[str, Any]) -> None:
+        self._append(json.dumps(fields | (self._bound | fields)).encode() + b"\n")
+
+    def _append(self, line: bytes) -> None:
+        """Rotates first when the file is full."""
         with self._lock:
             if self._file.tell() + len(line) > self._max_bytes and self._file.tell():
                 self._rotate()
@@ -72,6 +93,10 @@ class JobLog:
         """Close the file."""
         with self._lock:
             self._file.close()
+
+
+def _head(level: str, origin: str, message: str) -> dict[str, Any]:
+    return {"at": iso(datetime.now(UTC)), "level": level, "from": origin, "message": message}
 
 
 def pump(output: IO[bytes], log: JobLog) -> threading.Thread:

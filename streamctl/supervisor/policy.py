@@ -63,13 +63,17 @@ def after_exit(
     if ended.failure and ended.failure.failure_class is not FailureClass.INFRASTRUCTURE:
         why = f"a failure of {ended.failure.failure_class} would repeat itself"
         return End(observed=Observed.FAILED, why=why)
-    if ended.ran_seconds >= settings.stable_seconds:
-        attempts_left = settings.attempts
+    attempts_left = refilled(attempts_left, ran_seconds=ended.ran_seconds, settings=settings)
     if attempts_left == 0:
         why = f"no restart is left of {settings.attempts}"
         return End(observed=Observed.FAILED, why=why)
     wait = backoff_seconds(settings.attempts - attempts_left, settings=settings, chance=chance)
     return Restart(wait_seconds=wait, attempts_left=attempts_left - 1, why=describe(ended))
+
+
+def refilled(attempts_left: int, *, ran_seconds: float, settings: SuperviseSettings) -> int:
+    """Restarts left after an attempt has run for so long: all of them when it was stable."""
+    return settings.attempts if ran_seconds >= settings.stable_seconds else attempts_left
 
 
 def backoff_seconds(restarts_used: int, *, settings: SuperviseSettings, chance: float) -> float:

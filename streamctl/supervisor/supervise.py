@@ -62,6 +62,7 @@ class Supervisor:
             run.logs,
             max_bytes=settings.log.max_bytes,
             keep_files=settings.log.keep_files,
+            level=settings.log.level,
             echo=echo,
         )
         self._circuit = CircuitBreaker(run, settings.breaker, tell=self._log.event)
@@ -104,7 +105,7 @@ class Supervisor:
             self._telling.publish(observed=Observed.FAILED, driver_pid=None)
             raise
         level = "ERROR" if end.observed is Observed.FAILED else "INFO"
-        self._log.event(level, f"ended: {end.why}", run_id=self._status.run_id)
+        self._log.event(level, f"ended: {end.why}")
         self._telling.publish(observed=end.observed, driver_pid=None)
         self._backups.end()
         self._end_observing()
@@ -239,7 +240,7 @@ class Supervisor:
         self._telling.publish(
             driver_pid=driver.pid, standby_pid=None, generation=attempts.generation
         )
-        self._log.event("INFO", "driver started", attempt=number, pid=driver.pid)
+        self._log.event("INFO", "driver started", pid=driver.pid)
         self._renew_lease(driver.pid, at_once=True)
         try:
             while (code := driver.poll()) is None:
@@ -320,6 +321,7 @@ class Supervisor:
             self._telling.publish(idle_queries=sorted(self._tail.idle))
         if self._observer and self._observer.url != self._status.url:
             self._telling.publish(url=self._observer.url)
+        self._telling.ran(time.monotonic() - driver.started)
         self._renew_lease(driver.pid)
         self._keep_standby()
         self._keep_disk_free()

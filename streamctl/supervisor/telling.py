@@ -12,7 +12,7 @@ from streamctl.rundir.directory import RunDirectory
 from streamctl.rundir.records import Desired, Failure, FailureClass, Observed, Status
 from streamctl.settings.model import Settings
 from streamctl.supervisor.logs import JobLog
-from streamctl.supervisor.policy import Exit, describe
+from streamctl.supervisor.policy import Exit, describe, refilled
 
 
 class Telling:
@@ -30,6 +30,7 @@ class Telling:
     def __init__(self, run: RunDirectory, log: JobLog, settings: Settings) -> None:
         self._run = run
         self._log = log
+        self._settings = settings.supervise
         now = _now()
         self.status = Status(
             desired=Desired.RUNNING,
@@ -49,9 +50,17 @@ class Telling:
         )
 
     def publish(self, **changes: Any) -> None:
-        """Change the status, and write it."""
+        """Change the status, and write it. The log follows run and attempt."""
         self.status = replace(self.status, updated_at=_now(), **changes)
+        self._log.bind(run_id=self.status.run_id, attempt=self.status.attempt)
         self._run.write(self.status)
+
+    def ran(self, seconds: float) -> None:
+        """An attempt has run for so long: a stable one refills the restarts."""
+        left = refilled(self.status.attempts_left, ran_seconds=seconds, settings=self._settings)
+        if left != self.status.attempts_left:
+            self.publish(attempts_left=left)
+            self._log.event("INFO", f"stable for {seconds:.0f} s: {left} restarts are left again")
 
     def fail(self, error: StreamctlError) -> Failure:
         """Record an error of ours as the failure of this attempt."""

@@ -53,6 +53,7 @@ class Harness:
         *behaviours: str,
         disk_floor_bytes: int = 0,
         breaker: dict[str, float] | None = None,
+        log: dict[str, str] | None = None,
         **supervise: float,
     ) -> "subprocess.Popen[bytes]":
         self.run.remove(Status)
@@ -62,6 +63,7 @@ class Harness:
                 "checkpoint": {"location": self.store.path, "lease_seconds": 0.9},
                 "supervise": fast,
                 "breaker": breaker or {},
+                "log": log or {},
                 "limits": {"disk_floor_bytes": disk_floor_bytes},
             }
         )
@@ -320,6 +322,38 @@ def test_infrastructure_is_retried_with_growing_waits_until_the_budget_is_spent(
     waits = [line["message"] for line in harness.log() if "restart in" in str(line["message"])]
     assert [wait[:16] for wait in waits] == ["restart in 0.3 s", "restart in 0.6 s"]
     assert harness.run.read(Failure).failure_class is FailureClass.INFRASTRUCTURE
+
+
+def test_a_stable_attempt_refills_the_restarts_while_it_runs(harness):
+    harness.start("exit:7", "run", attempts=1, stable_seconds=1.5)
+    assert harness.running().attempts_left == 0
+    until(lambda: harness.status().attempts_left == 1)
+    assert harness.status().observed is Observed.RUNNING
+    told = [line for line in harness.log() if "left again" in str(line["message"])]
+    assert [line["level"] for line in told] == ["INFO"]
+
+
+def test_every_line_of_the_log_says_its_run_and_attempt(harness):
+    supervisor = harness.start("exit:7", "run")
+    until(lambda: harness.status().attempt == 2)
+    run_id = harness.running().run_id
+    supervisor.send_signal(signal.SIGTERM)
+    assert supervisor.wait(PATIENCE_SECONDS) == 0
+    lines = harness.log()
+    assert {line["run_id"] for line in lines} == {run_id}
+    started = [line["attempt"] for line in lines if line["message"] == "driver started"]
+    assert started == [1, 2]
+    assert [line["attempt"] for line in lines if line["from"] == "output"] == [1, 2]
+
+
+def test_the_level_holds_for_the_supervisor_too(harness):
+    supervisor = harness.start("exit:7", "run", log={"level": "WARN"})
+    until(lambda: harness.status().attempt == 2)
+    harness.running()
+    supervisor.send_signal(signal.SIGTERM)
+    assert supervisor.wait(PATIENCE_SECONDS) == 0
+    told = {line["level"] for line in harness.log() if line["from"] == "supervisor"}
+    assert told == {"WARN", "ERROR"}
 
 
 def test_an_unreachable_broker_is_waited_for_and_told_once(harness):

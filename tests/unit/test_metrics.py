@@ -15,10 +15,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from streamctl.health.alerts.prometheus import rules
 from streamctl.health.alerts.rules import RULES
 from streamctl.metrics.dashboard import dashboard
-from streamctl.metrics.definitions import METRICS, Kind
+from streamctl.metrics.definitions import JOB_LABEL, METRICS, Kind
 from streamctl.metrics.exposition import exposition
 from streamctl.metrics.otel import exporting, provider
-from streamctl.settings.model import AlertSettings
+from streamctl.settings.model import AlertSettings, Settings, SuperviseSettings
 from tests.samples import lag, sample
 
 PROMTOOL = shutil.which("promtool") or ""
@@ -46,7 +46,7 @@ def test_the_exposition_is_what_prometheus_parses():
     assert found["streamctl_consumer_lag_records"].type == "gauge"
     assert found["streamctl_rejected_records"].type == "counter"
     assert found["streamctl_rejected_records"].samples[0].labels == {
-        "job": "jobs.telemetry:TelemetryJob",
+        "job_name": "jobs.telemetry:TelemetryJob",
         "query": "windows",
         "reason": "bad",
     }
@@ -90,21 +90,145 @@ def test_panels_do_not_lie_over_each_other():
 
 def test_prometheus_rules_name_only_metrics_that_there_are():
     series = {metric.series_name for metric in METRICS}
-    made = rules(AlertSettings())["groups"][0]["rules"]
+    made = rules(Settings())["groups"][0]["rules"]
     assert len(made) == len(RULES) + 1
     for rule in made:
         assert set(NAME.findall(rule["expr"])) <= series, rule
 
 
 def test_an_alert_that_is_off_makes_no_rule():
-    made = rules(AlertSettings(lag_records=0))["groups"][0]["rules"]
+    made = rules(Settings(alerts=AlertSettings(lag_records=0)))["groups"][0]["rules"]
     assert "StreamctlLag" not in {rule["alert"] for rule in made}
+
+
+def test_no_series_has_a_label_that_prometheus_gives_itself():
+    text = exposition(sample(), partitions=True)
+    names = {
+        label
+        for family in text_string_to_metric_families(text)
+        for found in family.samples
+        for label in found.labels
+    }
+    assert JOB_LABEL in names
+    assert not names & {"job", "instance"}
+    for panel in dashboard()["panels"]:
+        for target in panel.get("targets", []):
+            assert f'{{{JOB_LABEL}=~"${JOB_LABEL}"}}' in target["expr"]
+
+
+def test_thresholds_are_told_to_the_last_digit():
+    settings = Settings(alerts=AlertSettings(disk_free_bytes=1_234_567_891_011))
+    exprs = [rule["expr"] for rule in rules(settings)["groups"][0]["rules"]]
+    assert any(expr.endswith("< 1234567891011") for expr in exprs)
+
+
+def test_without_restarts_none_can_be_used_up():
+    made = rules(Settings(supervise=SuperviseSettings(attempts=0)))["groups"][0]["rules"]
+    assert "StreamctlRestarts" not in {rule["alert"] for rule in made}
+
+
+BAD_SERIES = {
+    "StreamctlFailed": ("streamctl_failed{%s}", 1),
+    "StreamctlBreaker": ("streamctl_breaker_state{%s}", 2),
+    "StreamctlLag": ('streamctl_consumer_lag_records{%s, query="q"}', 200_000),
+    "StreamctlTimeLag": ('streamctl_time_lag_seconds{%s, query="q"}', 700),
+    "StreamctlRetention": ('streamctl_retention_left_seconds{%s, query="q"}', 60),
+    "StreamctlKafka": ('streamctl_kafka_findings{%s, query="q"}', 1),
+    "StreamctlLoss": ('streamctl_loss_ranges_last_hour{%s, query="q"}', 1),
+    "StreamctlErrors": ('streamctl_rejected_records_per_minute{%s, query="q", reason="a"}', 1001),
+    "StreamctlRejectedShare": ('streamctl_rejected_ratio{%s, query="q"}', 0.5),
+    "StreamctlRepairedState": ('streamctl_repaired_snapshots_last_hour{%s, query="q"}', 1),
+    "StreamctlCheckpointSize": ('streamctl_checkpoint_bytes{%s, query="q", kind="state"}', 6e10),
+    "StreamctlDisk": ('streamctl_disk_free_bytes{%s, place="output"}', 5),
+    "StreamctlBackup": ("streamctl_backup_failed{%s}", 1),
+    "StreamctlRestarts": ("streamctl_attempts_left{%s}", 0),
+}
+FINE = {
+    'streamctl_rejected_records_per_minute{%s, query="q", reason="a"}': 600,
+    'streamctl_rejected_records_per_minute{%s, query="q", reason="b"}': 300,
+}
+"""Of each of two jobs: below the threshold, and above it if they were added up."""
+
+
+def promtool_tests(tmp_path, series, asked):
+    """Series scraped each minute, and which alerts are there after ten.
+
+    Rules are looked at between two scrapes too: it would be chance if they fell together.
+    """
+    (tmp_path / "rules.yml").write_text(yaml.safe_dump(rules(Settings())))
+    tests = {
+        "rule_files": ["rules.yml"],
+        "evaluation_interval": "20s",
+        "tests": [
+            {
+                "interval": "1m",
+                "input_series": [
+                    {"series": name, "values": f"{value}x20"} for name, value in series.items()
+                ],
+                "alert_rule_test": [
+                    {"eval_time": "10m", "alertname": name, "exp_alerts": expected}
+                    for name, expected in asked.items()
+                ],
+            }
+        ],
+    }
+    file = tmp_path / "tests.yml"
+    file.write_text(yaml.safe_dump(tests))
+    return subprocess.run(
+        [PROMTOOL, "test", "rules", str(file)], capture_output=True, text=True, check=False
+    )
+
+
+def firing(checked):
+    """Alert -> the jobs that promtool found it to name, which it did not expect."""
+    said = checked.stdout + checked.stderr
+    told = re.findall(r'Labels:{alertname="(\w+)".*\n.*summary="(.*?): ', said)
+    return {name: [job for known, job in told if known == name] for name, _ in told}
+
+
+def scraped(job_name):
+    """Labels as they are after a scrape: two supervisors under one scrape job."""
+    return f'job="spark", instance="{job_name}:1", job_name="{job_name}"'
+
+
+@needs_promtool
+def test_each_rule_fires_at_one_scrape_a_minute_and_names_its_job(tmp_path):
+    series = {name % scraped("bad"): value for name, value in BAD_SERIES.values()}
+    series |= {name % scraped(job): value for job in ("one", "two") for name, value in FINE.items()}
+    found = firing(promtool_tests(tmp_path, series, {name: [] for name in BAD_SERIES}))
+    assert found == {name: ["bad"] for name in BAD_SERIES}
+
+
+@needs_promtool
+@pytest.mark.parametrize(
+    ("silent", "window", "fires", "why"),
+    [
+        (200, 60, False, "not yet as long as it is set"),
+        (400, 60, True, "longer than it is set"),
+        (400, 1800, False, "the trigger is rare: the window of health is longer"),
+        (1900, 1800, True, "longer than that too"),
+    ],
+)
+def test_the_rule_of_a_standstill_goes_with_the_window_of_health(
+    tmp_path, silent, window, fires, why
+):
+    series = {
+        f'streamctl_not_processing_seconds{{{scraped("j")}, query="q"}}': silent,
+        f'streamctl_stall_window_seconds{{{scraped("j")}, query="q"}}': window,
+    }
+    checked = promtool_tests(tmp_path, series, {"StreamctlNotProcessing": []})
+    assert bool(firing(checked)) == fires, why
+
+
+def test_every_rule_is_tried():
+    tried = BAD_SERIES.keys() | {"StreamctlNotProcessing", "StreamctlGone"}
+    assert tried == {rule["alert"] for rule in rules(Settings())["groups"][0]["rules"]}
 
 
 @needs_promtool
 def test_promtool_takes_the_rules(tmp_path):
     file = tmp_path / "rules.yml"
-    file.write_text(yaml.safe_dump(rules(AlertSettings())))
+    file.write_text(yaml.safe_dump(rules(Settings())))
     checked = subprocess.run(
         [PROMTOOL, "check", "rules", str(file)], capture_output=True, text=True, check=False
     )
@@ -136,7 +260,7 @@ def test_opentelemetry_is_given_the_same():
     assert found.keys() <= {metric.name for metric in METRICS}
     point = found["streamctl_consumer_lag_records"].data.data_points[0]
     assert point.value == 5
-    assert point.attributes == {"job": "jobs.telemetry:TelemetryJob", "query": "windows"}
+    assert point.attributes == {"job_name": "jobs.telemetry:TelemetryJob", "query": "windows"}
     assert found["streamctl_checkpoint_bytes"].unit == "By"
     assert found["streamctl_rejected_records"].data.is_monotonic
 

@@ -4,11 +4,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from streamctl.health.alerts.book import AlertBook, Notice, silenced_until
+from streamctl.health.alerts.book import AlertBook, Notice, Silence, silenced_until
 from streamctl.health.alerts.rules import RULES, Rule
 from streamctl.health.alerts.states import AlertState, Average, Told, fresh, step
 from streamctl.observe.model import Sample
-from streamctl.settings.model import AlertSettings
+from streamctl.settings.model import Settings
+
+_MOST_FINDINGS = 5
 
 
 class Alerter:
@@ -16,7 +18,7 @@ class Alerter:
 
     Args:
         book: states and silences.
-        settings: thresholds and times.
+        settings: thresholds and times, and what bounds them.
         put: takes a notice for delivery.
         tell: (level, message) -> writes to the log.
 
@@ -27,7 +29,7 @@ class Alerter:
     def __init__(
         self,
         book: AlertBook,
-        settings: AlertSettings,
+        settings: Settings,
         *,
         put: Callable[[Notice], None],
         tell: Callable[[str, str], None],
@@ -38,14 +40,9 @@ class Alerter:
         self._tell = tell
         self._rules = [rule for rule in RULES if rule.is_on(settings)]
         before = {state.name: state for state in book.states()}
-        self.states = [
-            replace(
-                before.get(rule.name, fresh(rule, settings)), threshold=rule.threshold(settings)
-            )
-            for rule in self._rules
-        ]
+        self.states = [before.get(rule.name, fresh(rule, settings)) for rule in self._rules]
         self._averages = {
-            rule.name: Average(0 if rule.at_once else settings.average_seconds)
+            rule.name: Average(0 if rule.at_once else settings.alerts.average_seconds)
             for rule in self._rules
         }
         self._beat_at: datetime | None = None
@@ -53,23 +50,30 @@ class Alerter:
     def look(self, sample: Sample) -> None:
         """Take in a sample: open, remind, close."""
         silences = self._book.silences(now=sample.at)
-        states = []
-        for rule, state in zip(self._rules, self.states, strict=True):
-            value, where = rule.value(sample)
-            after, told = step(
-                state,
-                value=self._averages[rule.name].add(value, sample.at),
-                where=where,
-                settings=self._settings,
-                silenced_until=silenced_until(silences, rule.name),
-                now=sample.at,
-            )
-            states.append(after)
-            if told:
-                self._notice(told, rule, after if told is not Told.CLOSE else state, sample)
-        self.states = states
-        self._book.write_states(states)
+        self.states = [
+            self._step(rule, state, sample, silences)
+            for rule, state in zip(self._rules, self.states, strict=True)
+        ]
+        self._book.write_states(self.states)
         self._heartbeat(sample)
+
+    def _step(
+        self, rule: Rule, before: AlertState, sample: Sample, silences: list[Silence]
+    ) -> AlertState:
+        reading, settings = rule.read(sample, self._settings), self._settings
+        threshold = reading.threshold if reading else rule.threshold(settings)
+        value = reading.value if reading else None
+        after, told = step(
+            replace(before, threshold=threshold, closes_at=rule.closes_at(threshold, settings)),
+            value=self._averages[rule.name].add(value, sample.at),
+            where=reading.where if reading else "",
+            settings=settings.alerts,
+            silenced_until=silenced_until(silences, rule.name),
+            now=sample.at,
+        )
+        if told:
+            self._notice(told, rule, after if told is not Told.CLOSE else before, sample)
+        return after
 
     def _notice(self, told: Told, rule: Rule, state: AlertState, sample: Sample) -> None:
         notice = notice_of(told, rule, state, sample)
@@ -78,7 +82,7 @@ class Alerter:
         self._put(notice)
 
     def _heartbeat(self, sample: Sample) -> None:
-        every = timedelta(seconds=self._settings.heartbeat_seconds)
+        every = timedelta(seconds=self._settings.alerts.heartbeat_seconds)
         if self._beat_at and sample.at - self._beat_at < every:
             return
         self._beat_at = sample.at
@@ -111,6 +115,7 @@ def _body(told: Told, rule: Rule, state: AlertState, sample: Sample) -> list[str
         f"query {query.name}: batch {query.status.committed_batch_id} committed"
         for query in sample.queries
     ]
+    lines += [f"{finding.code}: {finding.detail}" for finding in sample.findings[:_MOST_FINDINGS]]
     if failure := sample.status.failure:
         lines.append(f"last failure: {failure.condition}: {failure.message}")
     return lines if told is Told.CLOSE else [*lines, rule.hint]
@@ -120,7 +125,8 @@ def _threshold(rule: Rule, state: AlertState) -> str:
     if not rule.setting:
         return ""
     side = "below" if rule.below else "above"
-    return f", {side} alerts.{rule.setting} = {_number(state.threshold)}"
+    floor = f", or {rule.floor} where that is more" if rule.floor else ""
+    return f", {side} {_number(state.threshold)}: alerts.{rule.setting}{floor}"
 
 
 def _number(value: float | None) -> str:

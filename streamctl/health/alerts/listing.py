@@ -12,7 +12,7 @@ from streamctl.health.alerts.rules import RULES
 from streamctl.health.alerts.states import AlertState, Told, fresh
 from streamctl.reports import Verdict
 from streamctl.rundir.directory import RunDirectory
-from streamctl.settings.model import AlertSettings
+from streamctl.settings.model import AlertSettings, Settings
 from streamctl.settings.secrets import has_reference
 
 
@@ -34,7 +34,7 @@ class AlertsReport:
 
 
 def list_alerts(
-    run: RunDirectory, settings: AlertSettings, *, watched: bool, now: datetime
+    run: RunDirectory, settings: Settings, *, watched: bool, now: datetime
 ) -> AlertsReport:
     """Read what the supervisor wrote.
 

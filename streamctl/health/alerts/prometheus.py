@@ -1,14 +1,23 @@
-"""Prometheus' alert rules, made from ours: the same metrics, thresholds and words."""
+"""Prometheus' alert rules, made from ours: the same metrics, thresholds and words.
+
+A range holds some scrapes at Prometheus' usual interval of a minute: one of 30 seconds, which is
+enough for our own looks, would mostly hold none, and an average of none raises no alert.
+
+Source: Prometheus' `scrape_interval`, 1 minute by default; `avg_over_time`.
+"""
 
 from typing import Any
 
 from streamctl.health.alerts.rules import RULES, Rule
-from streamctl.settings.model import AlertSettings
+from streamctl.metrics.definitions import JOB_LABEL
+from streamctl.settings.model import Settings
 
 GONE_SECONDS = 300
+SHORTEST_RANGE_SECONDS = 300
+_JOB = f"{{{{ $labels.{JOB_LABEL} }}}}"
 
 
-def rules(settings: AlertSettings) -> dict[str, Any]:
+def rules(settings: Settings) -> dict[str, Any]:
     """A rule file as Prometheus reads it, before it is written as YAML.
 
     Besides ours there is one that only another machine can tell: that the supervisor is gone.
@@ -17,27 +26,34 @@ def rules(settings: AlertSettings) -> dict[str, Any]:
     return {"groups": [{"name": "streamctl", "rules": [*ours, _gone()]}]}
 
 
-def _rule(rule: Rule, settings: AlertSettings) -> dict[str, Any]:
-    metric = rule.definition
-    if rule.setting:
-        compared = f"{'<' if rule.below else '>'} {rule.threshold(settings):g}"
-    else:
-        compared = "> 0"
-    value = metric.series_name
-    if settings.average_seconds and not rule.at_once:
-        value = f"avg_over_time({value}[{settings.average_seconds:g}s])"
-    if rule.summed:
-        value = f"sum by (job) ({value})"
+def _rule(rule: Rule, settings: Settings) -> dict[str, Any]:
+    lasting = 0.0 if rule.at_once else settings.alerts.average_seconds
+    side = "<" if rule.below else ">"
     return {
         "alert": _name(rule.name),
-        "expr": f"{value} {compared}",
-        "for": "0s" if rule.at_once else f"{settings.average_seconds:g}s",
+        "expr": f"{_value(rule, lasting)} {side} {_threshold(rule, settings)}",
+        "for": f"{lasting:g}s",
         "labels": {"severity": "critical" if rule.name == "failed" else "warning"},
         "annotations": {
-            "summary": "{{ $labels.job }}: " + rule.title,
+            "summary": f"{_JOB}: {rule.title}",
             "description": f"{rule.metric} is {{{{ $value }}}}. {rule.hint}",
         },
     }
+
+
+def _value(rule: Rule, average_seconds: float) -> str:
+    """What is compared. Of several supervisors each is summed by itself."""
+    value = rule.definition.series_name
+    if average_seconds:
+        value = f"avg_over_time({value}[{max(average_seconds, SHORTEST_RANGE_SECONDS):g}s])"
+    if rule.summed:
+        value = f"sum without ({', '.join(rule.definition.labels)}) ({value})"
+    return value
+
+
+def _threshold(rule: Rule, settings: Settings) -> str:
+    threshold = f"{rule.threshold(settings):.15g}"
+    return f"clamp_min({rule.floor}, {threshold})" if rule.floor else threshold
 
 
 def _gone() -> dict[str, Any]:
@@ -47,7 +63,7 @@ def _gone() -> dict[str, Any]:
         f"[{GONE_SECONDS}s])",
         "labels": {"severity": "critical"},
         "annotations": {
-            "summary": "{{ $labels.job }}: nothing is heard of its supervisor",
+            "summary": f"{_JOB}: nothing is heard of its supervisor",
             "description": "`streamctl status` on its machine tells whether it was stopped.",
         },
     }

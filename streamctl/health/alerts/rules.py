@@ -1,12 +1,28 @@
 """Every alert: which metric, above or below which threshold, and what to type next."""
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from streamctl.metrics.definitions import METRICS, Metric
 from streamctl.observe.model import Sample
-from streamctl.settings.model import AlertSettings
+from streamctl.settings.model import Settings
 
 _METRICS = {metric.name: metric for metric in METRICS}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What a rule looks at, at one moment.
+
+    Attributes:
+        where: the series that is worst; empty for the sum of all.
+        threshold: of that series.
+    """
+
+    value: float
+    where: str
+    threshold: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,9 +34,12 @@ class Rule:
         title: what is wrong, in a few words.
         metric: its name; the worst of its series counts, or their sum.
         setting: field of `alerts` with the threshold; empty for "is not zero".
+        at_most: bounds the threshold from above.
+        floor: name of a metric that bounds it from below, series by series.
         below: whether small values are the bad ones.
         summed: whether the series are added up.
         at_once: not averaged: a state rather than a measurement.
+        whole: counts whole things, of which a hysteresis knows no share.
         hint: a full sentence with the next command.
     """
 
@@ -29,34 +48,56 @@ class Rule:
     metric: str
     hint: str
     setting: str = ""
+    at_most: Callable[[Settings], float] = lambda _: math.inf
+    floor: str = ""
     below: bool = False
     summed: bool = False
     at_once: bool = False
+    whole: bool = False
 
     @property
     def definition(self) -> Metric:
         """Of its metric."""
         return _METRICS[self.metric]
 
-    def threshold(self, settings: AlertSettings) -> float:
+    def threshold(self, settings: Settings) -> float:
         """As it is set; 0 switches a rule that has a setting off."""
-        return float(getattr(settings, self.setting)) if self.setting else 0.0
+        if not self.setting:
+            return 0.0
+        return min(float(getattr(settings.alerts, self.setting)), self.at_most(settings))
 
-    def is_on(self, settings: AlertSettings) -> bool:
+    def closes_at(self, threshold: float, settings: Settings) -> float:
+        """Where a value has to be back for the alert to close."""
+        share = 0.0 if self.whole else settings.alerts.hysteresis
+        return threshold * (1 + share if self.below else 1 - share)
+
+    def is_on(self, settings: Settings) -> bool:
         """Whether it is looked at."""
         return not self.setting or self.threshold(settings) > 0
 
-    def value(self, sample: Sample) -> tuple[float | None, str]:
-        """The worst value and where it is, or the sum; None when none is known."""
-        known = [(v, labels) for labels, v in self.definition.read(sample) if v is not None]
+    def read(self, sample: Sample, settings: Settings) -> Reading | None:
+        """The worst series, or the sum of all; None when none is known."""
+        known = {labels: v for labels, v in self.definition.read(sample) if v is not None}
         if not known:
-            return None, ""
+            return None
+        threshold = self.threshold(settings)
         if self.summed:
-            return sum(v for v, _ in known), ""
+            return Reading(value=sum(known.values()), where="", threshold=threshold)
+        floors = dict(_METRICS[self.floor].read(sample)) if self.floor else {}
+        readings = [
+            Reading(
+                value=value,
+                where=self._where(labels),
+                threshold=max(threshold, floors.get(labels) or 0.0),
+            )
+            for labels, value in known.items()
+        ]
         pick = min if self.below else max
-        value, labels = pick(known, key=lambda item: item[0])
+        return pick(readings, key=lambda reading: reading.value - reading.threshold)
+
+    def _where(self, labels: tuple[str, ...]) -> str:
         names = zip(self.definition.labels, labels, strict=True)
-        return value, ", ".join(f"{name} {label}" for name, label in names)
+        return ", ".join(f"{name} {label}" for name, label in names)
 
 
 RULES: tuple[Rule, ...] = (
@@ -79,6 +120,7 @@ RULES: tuple[Rule, ...] = (
         title="no batch is committed",
         metric="streamctl_not_processing_seconds",
         setting="not_processing_seconds",
+        floor="streamctl_stall_window_seconds",
         at_once=True,
         hint="`streamctl logs -f --level WARN` shows what it waits for.",
     ),
@@ -106,9 +148,16 @@ RULES: tuple[Rule, ...] = (
         hint="Raise the topic's retention, or let the job catch up: `streamctl lag` shows it.",
     ),
     Rule(
+        name="kafka",
+        title="Kafka does not go with the checkpoint",
+        metric="streamctl_kafka_findings",
+        at_once=True,
+        hint="`streamctl lag` names the findings; `streamctl explain` tells the way out of each.",
+    ),
+    Rule(
         name="loss",
         title="records were passed over unread",
-        metric="streamctl_loss_ranges",
+        metric="streamctl_loss_ranges_last_hour",
         at_once=True,
         hint="`streamctl status` names the ranges; `streamctl reprocess` reads again what is left.",
     ),
@@ -130,7 +179,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         name="repaired_state",
         title="Spark went around damaged state",
-        metric="streamctl_repaired_snapshots",
+        metric="streamctl_repaired_snapshots_last_hour",
         at_once=True,
         hint="`streamctl checkpoint verify --level deep` names the files.",
     ),
@@ -162,8 +211,10 @@ RULES: tuple[Rule, ...] = (
         title="the restarts are used up",
         metric="streamctl_attempts_left",
         setting="attempts_left",
+        at_most=lambda settings: settings.supervise.attempts,
         below=True,
         at_once=True,
+        whole=True,
         hint="`streamctl status` tells why the driver ended.",
     ),
 )

@@ -3,7 +3,7 @@
 A value is averaged, then held against its threshold. It opens an alert when it is past it, and
 closes it only when it has been back by the hysteresis for the settling time without a break: so
 an input that flaps gives one pair of notices in that time at most. What is not known changes
-nothing.
+nothing. Who was told of an opening is told of its close, whatever is silenced by then.
 """
 
 from collections import deque
@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from streamctl.health.alerts.rules import Rule
-from streamctl.settings.model import AlertSettings
+from streamctl.settings.model import AlertSettings, Settings
 
 
 class Told(StrEnum):
@@ -30,6 +30,8 @@ class AlertState:
     """One alert.
 
     Attributes:
+        threshold: beyond it the alert opens.
+        closes_at: once it is back here the alert closes: the threshold, less the hysteresis.
         unit: of value and threshold, as in the metric's name; empty for a plain number.
         value: averaged; None when not known.
         where: the series that is worst.
@@ -44,6 +46,7 @@ class AlertState:
     title: str
     threshold: float
     below: bool
+    closes_at: float = 0.0
     unit: str = ""
     value: float | None = None
     where: str = ""
@@ -85,10 +88,9 @@ def step(
 
     Args:
         state: before.
-        unit: of value and threshold, as in the metric's name; empty for a plain number.
         value: averaged; None when not known.
         where: the series that is worst.
-        settings: hysteresis and times.
+        settings: times.
         silenced_until: end of a silence that holds now; None without one.
         now: the moment.
     """
@@ -101,12 +103,12 @@ def step(
             return state, None
         state = replace(state, open_since=now, told_at=None, good_since=None)
         return _tell(state, Told.OPEN, now)
-    if not _past(state, value, _closing(state, settings)):
+    if not _past(state, value, state.closes_at):
         good_since = state.good_since or now
         if (now - good_since).total_seconds() >= settings.settle_seconds:
             told = Told.CLOSE if state.told_at else None
             closed = replace(state, open_since=None, told_at=None, good_since=None, closed_at=now)
-            return closed, None if silenced_until else told
+            return closed, told
         return replace(state, good_since=good_since), None
     state = replace(state, good_since=None)
     if state.told_at is None:
@@ -126,17 +128,14 @@ def _past(state: AlertState, value: float, threshold: float) -> bool:
     return value < threshold if state.below else value > threshold
 
 
-def _closing(state: AlertState, settings: AlertSettings) -> float:
-    share = 1 + settings.hysteresis if state.below else 1 - settings.hysteresis
-    return state.threshold * share
-
-
-def fresh(rule: Rule, settings: AlertSettings) -> AlertState:
+def fresh(rule: Rule, settings: Settings) -> AlertState:
     """An alert that was never looked at."""
+    threshold = rule.threshold(settings)
     return AlertState(
         name=rule.name,
         title=rule.title,
-        threshold=rule.threshold(settings),
+        threshold=threshold,
+        closes_at=rule.closes_at(threshold, settings),
         below=rule.below,
         unit=rule.definition.unit,
     )

@@ -4,6 +4,7 @@ import itertools
 import threading
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from hypothesis import given
@@ -17,23 +18,27 @@ from streamctl.health.alerts.deliver import Delivery
 from streamctl.health.alerts.listing import list_alerts, silence, try_receivers
 from streamctl.health.alerts.rules import RULES
 from streamctl.health.alerts.states import Average, Told, fresh, step
+from streamctl.health.rules import judge
+from streamctl.lag.model import LagFinding
 from streamctl.observe.batches import Batches
 from streamctl.observe.machine import Disk
+from streamctl.observe.sample import compose
 from streamctl.observe.sizes import Usage
 from streamctl.reports import Verdict
 from streamctl.resilience.breaker import BreakerState, Circuit
 from streamctl.rundir.directory import RunDirectory
 from streamctl.rundir.losses import Loss, LossCause
 from streamctl.rundir.records import BackupState, Observed
-from streamctl.settings.model import AlertSettings
+from streamctl.settings.model import AlertSettings, Settings, SuperviseSettings
 from tests.harness import until
 from tests.receiver import Receiver
 from tests.samples import GIB, NOW, lag, progress_line, sample, status
 
 LAG = next(rule for rule in RULES if rule.name == "lag")
-SETTINGS = AlertSettings(
+ALERTS = AlertSettings(
     lag_records=100, hysteresis=0.1, settle_seconds=60, reminder_seconds=600, average_seconds=0
 )
+SETTINGS = Settings(alerts=ALERTS)
 
 
 def at(seconds: float):
@@ -46,7 +51,7 @@ def told_by(values, *, silenced=lambda _: None, settings=SETTINGS):
     for number, value in enumerate(values):
         now = at(10 * number)
         state, kind = step(
-            state, value=value, where="", settings=settings,
+            state, value=value, where="", settings=settings.alerts,
             silenced_until=silenced(now), now=now,
         )  # fmt: skip
         if kind:
@@ -80,23 +85,29 @@ def test_small_values_are_bad_below():
     disk = next(rule for rule in RULES if rule.name == "disk")
     settings = replace_settings(disk_free_bytes=100)
     state = fresh(disk, settings)
-    state, told = step(state, value=99, where="", settings=settings, silenced_until=None, now=NOW)
+    look = partial(step, where="", settings=settings.alerts, silenced_until=None)
+    state, told = look(state, value=99, now=NOW)
     assert told is Told.OPEN
-    _, told = step(state, value=109, where="", settings=settings, silenced_until=None, now=at(99))
+    _, told = look(state, value=109, now=at(99))
     assert told is None
-    state, _ = step(state, value=111, where="", settings=settings, silenced_until=None, now=at(1))
-    _, told = step(state, value=111, where="", settings=settings, silenced_until=None, now=at(61))
+    state, _ = look(state, value=111, now=at(1))
+    _, told = look(state, value=111, now=at(61))
     assert told is Told.CLOSE
 
 
 def replace_settings(**changes):
-    return AlertSettings.model_validate(SETTINGS.model_dump() | changes)
+    return Settings(alerts=AlertSettings.model_validate(ALERTS.model_dump() | changes))
 
 
 def test_a_silence_keeps_quiet_and_its_end_tells_what_is_still_open():
     until_40 = lambda now: at(40) if now < at(40) else None  # noqa: E731
     assert told_by([101] * 6, silenced=until_40) == [(4, Told.OPEN)]
     assert told_by([101] + [0] * 9, silenced=lambda _: at(999)) == []
+
+
+def test_who_was_told_of_an_opening_is_told_of_a_close_in_a_silence_too():
+    from_10 = lambda now: at(999) if now >= at(10) else None  # noqa: E731
+    assert told_by([101] + [0] * 9, silenced=from_10) == [(0, Told.OPEN), (7, Told.CLOSE)]
 
 
 @given(st.lists(st.one_of(st.none(), st.integers(0, 200)), max_size=200))
@@ -120,6 +131,9 @@ def test_values_are_averaged():
 BACKUP = BackupState(at=NOW, verdict=Verdict.PROBLEM, id="", good_at=None, problem="no space")
 BACKED_UP = replace(BACKUP, verdict=Verdict.OK)
 OPEN = BreakerState(circuit=Circuit.OPEN, since=NOW, reason="too much is bad")
+GONE = LagFinding(
+    code="kafka-partition-gone", topic="t", partition=1, detail="t partition 1 is not there"
+)
 LOSS = Loss(
     at=NOW,
     generation="0001",
@@ -144,10 +158,11 @@ BAD = {
     "lag": {"lag": lag(10**6)},
     "time_lag": {"lag": lag(1, seconds=9999)},
     "retention": {"lag": lag(1, retention=5)},
-    "loss": {"status": status(losses=[LOSS])},
+    "kafka": {"lag": lag(findings=[GONE])},
+    "loss": {"query": {"losses_last_hour": 1}},
     "errors": {"query": {"rejected_per_minute": {"a": 900, "b": 900}}},
     "rejected_share": {"query": {"rejected_share": 0.5}},
-    "repaired_state": {"query": {"last": "repaired"}},
+    "repaired_state": {"query": {"repaired_last_hour": 1}},
     "checkpoint_size": {
         "query": {
             "sizes": [
@@ -161,14 +176,6 @@ BAD = {
 }
 
 
-def repaired(tmp_path, number):
-    totals = {"repaired_snapshots": number, "input_rows": 1, "late_rows": 0, "dead_letters": 0}
-    (tmp_path / "p.jsonl").write_bytes(progress_line(1, at=NOW, totals=totals))
-    batches = Batches(tmp_path / "p.jsonl")
-    batches.read()
-    return batches.stories["windows"].last
-
-
 def test_every_rule_has_its_bad_case():
     assert BAD.keys() == {rule.name for rule in RULES}
 
@@ -176,15 +183,15 @@ def test_every_rule_has_its_bad_case():
 @pytest.mark.parametrize("name", BAD)
 def test_each_alert_opens_and_closes_once_at_a_real_receiver(name, tmp_path):
     good, changes = {"status": status(backup=BACKED_UP)}, dict(BAD[name])
-    if name == "repaired_state":
-        good = {"query": {"last": repaired(tmp_path, 0)}}
-        changes = {"query": {"last": repaired(tmp_path, 1)}}
     with Receiver().listening() as receiver:
-        settings = AlertSettings(receivers=[receiver.url], heartbeat=[])
+        settings = Settings(alerts=AlertSettings(receivers=[receiver.url], heartbeat=[]))
         run = RunDirectory(tmp_path / "run")
         book, log = AlertBook(run.path), []
         delivery = Delivery(
-            book, receivers=settings.receivers, heartbeat=[], tell=lambda *line: log.append(line)
+            book,
+            receivers=settings.alerts.receivers,
+            heartbeat=[],
+            tell=lambda *line: log.append(line),
         )
         delivery.start()
         alerter = Alerter(book, settings, put=delivery.put, tell=lambda *line: log.append(line))
@@ -200,6 +207,107 @@ def test_each_alert_opens_and_closes_once_at_a_real_receiver(name, tmp_path):
     assert next(rule for rule in RULES if rule.name == name).title in titles[0]
     assert [level for level, _ in log] == ["ERROR", "INFO"]
     assert "`" in receiver.got[0]["message"], "the next command"
+
+
+def looked_at(tmp_path, samples, settings=SETTINGS):
+    """What is told of samples, as (number, alert, kind)."""
+    told, number = [], 0
+
+    def put(notice):
+        if notice.told in {Told.OPEN, Told.CLOSE}:
+            told.append((number, notice.alert, notice.told))
+
+    alerter = Alerter(AlertBook(tmp_path), settings, put=put, tell=lambda *_: None)
+    for number, seen in enumerate(samples):  # noqa: B007 - `put` reads it
+        alerter.look(seen)
+    return told
+
+
+def composed(path, now, *, losses=(), trigger="0 seconds"):
+    """A sample as it is made of a run's files."""
+    batches = Batches(path)
+    batches.read()
+    return compose(
+        status(losses=list(losses)), batches, lag=lag(), lag_problem="", sizes={}, disks=[],
+        processes=None, stall_seconds=60.0, trigger=trigger, now=now,
+    )  # fmt: skip
+
+
+def test_a_loss_opens_its_alert_and_an_hour_without_another_closes_it(tmp_path):
+    times = [at(600 * number) for number in range(12)]
+    lost = replace(LOSS, at=at(1))
+    seen = [composed(tmp_path / "p", now, losses=[lost] if now > NOW else []) for now in times]
+    assert looked_at(tmp_path, seen) == [(1, "loss", Told.OPEN), (8, "loss", Told.CLOSE)]
+
+
+def test_a_repair_opens_its_alert_and_an_hour_without_another_closes_it(tmp_path):
+    def line(number, repaired):
+        state = [{"operator": "x", "rows": 1, "memory_bytes": 1, "snapshots_repaired": repaired}]
+        return progress_line(number, at=at(600 * number), state=state)
+
+    seen, written = [], b""
+    for number in range(12):
+        written += line(number, 2 if number == 1 else 0)
+        (tmp_path / "p.jsonl").write_bytes(written)
+        seen.append(composed(tmp_path / "p.jsonl", at(600 * number)))
+    assert looked_at(tmp_path, seen) == [
+        (1, "repaired_state", Told.OPEN),
+        (8, "repaired_state", Told.CLOSE),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("attempts", "left", "expected", "why"),
+    [
+        (3, [3, 2, 1, 0, 0, 3, 3], [Told.OPEN, Told.CLOSE], "used up, and refilled"),
+        (1, [1, 0, 0, 1, 1], [Told.OPEN, Told.CLOSE], "of one too"),
+        (0, [0, 0, 0], [], "none are wanted"),
+    ],
+)
+def test_restarts_that_are_used_up_open_an_alert_and_their_refill_closes_it(
+    tmp_path, attempts, left, expected, why
+):
+    settings = Settings(supervise=SuperviseSettings(attempts=attempts))
+    seen = [
+        sample(at(60 * number), status=status(attempts_left=count))
+        for number, count in enumerate(left)
+    ]
+    told = looked_at(tmp_path, seen, settings)
+    assert [(alert, kind) for _, alert, kind in told] == [
+        ("restarts", kind) for kind in expected
+    ], why
+
+
+def test_the_alert_of_a_standstill_waits_for_the_window_that_health_has(tmp_path):
+    """With a rare trigger: else it opens and closes between any two batches."""
+    path = tmp_path / "p.jsonl"
+    path.write_bytes(progress_line(1, at=NOW))
+    looks = [composed(path, at(100 * number), trigger="10 minutes") for number in range(25)]
+    told = looked_at(tmp_path, looks)
+    assert told == [(19, "not_processing", Told.OPEN)], "1802 s: three triggers and three batches"
+    ready = [judge(look, loop_age_seconds=0).checks[3].verdict is Verdict.OK for look in looks]
+    assert ready == [True] * 19 + [False] * 6
+    quick = [composed(path, at(100 * number)) for number in range(25)]
+    assert looked_at(tmp_path / "quick", quick) == [(4, "not_processing", Told.OPEN)], "300 s"
+
+
+def test_of_several_queries_the_one_furthest_past_its_own_window_counts():
+    rule = next(rule for rule in RULES if rule.name == "not_processing")
+    slow, quick = (
+        replace(sample().queries[0], name=name, not_processing_seconds=silent,
+                stall_window_seconds=window)
+        for name, silent, window in (("slow", 1700.0, 1800.0), ("quick", 400.0, 60.0))
+    )  # fmt: skip
+    reading = rule.read(sample(queries=[slow, quick]), SETTINGS)
+    assert (reading.value, reading.where, reading.threshold) == (400.0, "query quick", 300.0)
+
+
+def test_what_kafka_does_not_have_any_more_is_named_in_the_notice(tmp_path):
+    notices = []
+    alerter = Alerter(AlertBook(tmp_path), SETTINGS, put=notices.append, tell=lambda *_: None)
+    alerter.look(sample(lag=lag(findings=[GONE])))
+    body = next(notice.body for notice in notices if notice.alert == "kafka")
+    assert "kafka-partition-gone: t partition 1 is not there" in body
 
 
 def test_a_receiver_that_is_down_is_tried_again_until_it_takes_it(tmp_path, monkeypatch):
@@ -266,7 +374,7 @@ def test_heartbeats_go_to_their_own_receivers_and_old_ones_nowhere(tmp_path):
 
 def test_a_heartbeat_is_put_each_interval(tmp_path):
     beats = []
-    settings = AlertSettings(heartbeat_seconds=60)
+    settings = Settings(alerts=AlertSettings(heartbeat_seconds=60))
     alerter = Alerter(AlertBook(tmp_path), settings, put=beats.append, tell=lambda *_: None)
     for number in range(25):
         alerter.look(sample(at(5 * number)))
@@ -275,7 +383,7 @@ def test_a_heartbeat_is_put_each_interval(tmp_path):
 
 def test_an_open_alert_stays_open_over_a_restart_of_the_supervisor(tmp_path):
     book, notices = AlertBook(tmp_path), []
-    settings = AlertSettings(average_seconds=0)
+    settings = Settings(alerts=AlertSettings(average_seconds=0))
     Alerter(book, settings, put=notices.append, tell=lambda *_: None).look(sample(lag=lag(10**6)))
     again = Alerter(book, settings, put=notices.append, tell=lambda *_: None)
     again.look(sample(at(5), lag=lag(10**6)))

@@ -4,17 +4,25 @@ from dataclasses import replace
 
 import pytest
 
-from streamctl.health.rules import interval_seconds, judge, stall_window
+from streamctl.errors import StreamctlError
+from streamctl.health.rules import judge, judge_unseen
+from streamctl.lag.model import LagFinding
 from streamctl.observe.machine import Processes
-from streamctl.reports import Verdict
+from streamctl.reports import Check, Verdict
 from streamctl.rundir.records import Observed
-from tests.samples import sample, status
+from tests.samples import NOW, lag, sample, status
 
 FROZEN = Processes(resident_bytes=1, cpu_seconds=1, count=2, frozen=True)
 
 
-def judged(seen, *, loop_age_seconds=0.0, trigger="0 seconds"):
-    return judge(seen, loop_age_seconds=loop_age_seconds, stall_seconds=60.0, trigger=trigger)
+GONE = LagFinding(
+    code="kafka-partition-gone", topic="t", partition=1, detail="t partition 1 is not there"
+)
+NEW = replace(GONE, code="kafka-partition-new")
+
+
+def judged(seen, *, loop_age_seconds=0.0, also=()):
+    return judge(seen, loop_age_seconds=loop_age_seconds, also=also)
 
 
 @pytest.mark.parametrize(
@@ -39,7 +47,7 @@ def judged(seen, *, loop_age_seconds=0.0, trigger="0 seconds"):
             True, False, Verdict.PROBLEM, "query windows", "longer than the window",
         ),
         (
-            sample(query={"not_processing_seconds": 61.0, "usual_seconds": 30.0}),
+            sample(query={"not_processing_seconds": 61.0, "stall_window_seconds": 90.0}),
             True, True, Verdict.OK, "", "a slow job has a longer window",
         ),
         (
@@ -47,6 +55,11 @@ def judged(seen, *, loop_age_seconds=0.0, trigger="0 seconds"):
             True, False, Verdict.UNKNOWN, "query windows", "nothing heard yet",
         ),
         (sample(lag=None), True, True, Verdict.UNKNOWN, "kafka", "Kafka does not make it unready"),
+        (
+            sample(lag=lag(findings=[GONE])),
+            True, True, Verdict.PROBLEM, "kafka", "a finding is told, and the job goes on",
+        ),
+        (sample(lag=lag(findings=[NEW])), True, True, Verdict.OK, "", "a note is no problem"),
         (sample(queries=[]), True, False, Verdict.OK, "", "without queries nothing processes"),
     ],
 )  # fmt: skip
@@ -64,16 +77,16 @@ def test_a_loop_that_stands_still_is_not_alive():
     assert report.checks[0].hint
 
 
-def test_the_window_is_never_smaller_than_three_triggers():
-    query = replace(sample().queries[0], usual_seconds=None)
-    assert stall_window(query, stall_seconds=60.0, trigger="10 minutes") == 1800.0
-    assert stall_window(query, stall_seconds=60.0, trigger="1 second") == 60.0
+def test_what_cannot_be_looked_at_is_not_ready_and_says_why():
+    error = StreamctlError("the store hangs", hint="Mend it.")
+    report = judge_unseen(error, loop_age_seconds=0, now=NOW)
+    assert (report.live, report.ready, report.verdict) == (True, False, Verdict.UNKNOWN)
+    assert "the store hangs" in report.checks[-1].detail
+    assert not judge_unseen(error, loop_age_seconds=61, now=NOW).live
 
 
-@pytest.mark.parametrize(
-    ("text", "seconds"),
-    [("0 seconds", 0), ("1 minute 30 seconds", 90), ("500 milliseconds", 0.5), ("once", 0),
-     ("2 hours", 7200), ("1 day", 86400)],
-)  # fmt: skip
-def test_intervals(text, seconds):
-    assert interval_seconds(text) == seconds
+def test_what_else_was_looked_at_counts_for_the_verdict_and_not_for_readiness():
+    group = Check(name="group g", verdict=Verdict.PROBLEM, detail="refused")
+    report = judged(sample(), also=[group])
+    assert (report.ready, report.verdict) == (True, Verdict.PROBLEM)
+    assert report.checks[-1] == group

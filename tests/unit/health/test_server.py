@@ -2,12 +2,15 @@
 
 import json
 import socket
+import threading
+import time
 import urllib.error
 import urllib.request
 from contextlib import contextmanager
 
 import pytest
 
+from streamctl.errors import Malformed
 from streamctl.health.rules import judge
 from streamctl.health.server import PortInUse, Server
 from streamctl.observe.machine import Processes
@@ -21,8 +24,11 @@ class Shown:
     def sample(self):
         return self.seen
 
+    def live(self):
+        return True
+
     def health(self):
-        return judge(self.seen, loop_age_seconds=0, stall_seconds=60, trigger="0 seconds")
+        return judge(self.seen, loop_age_seconds=0)
 
     def page(self):
         return {"status": self.seen.status}
@@ -112,3 +118,48 @@ def test_the_page_loads_nothing_from_elsewhere():
         page = get(server.url)[1]
     assert "http://" not in page
     assert "https://" not in page
+
+
+class Hanging(Shown):
+    """Its store hangs until it is told to go on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.goes = threading.Event()
+
+    def sample(self):
+        self.goes.wait()
+        return self.seen
+
+
+def test_livez_answers_while_everybody_else_waits_for_a_store():
+    shown = Hanging()
+    with serving(shown) as server:
+        waiting = [
+            threading.Thread(target=get, args=(server.url + "metrics",), daemon=True)
+            for _ in range(60)
+        ]
+        for thread in waiting:
+            thread.start()
+        time.sleep(0.5)
+        assert get(server.url + "livez") == (200, "ok\n")
+        shown.goes.set()
+        for thread in waiting:
+            thread.join(10)
+
+
+class Blind(Shown):
+    """Cannot look."""
+
+    def sample(self):
+        raise Malformed('cannot read "losses.jsonl"', hint="Move it away.")
+
+
+@pytest.mark.parametrize("path", ["metrics", "api/status", "api/page"])
+def test_what_cannot_be_looked_at_is_unavailable_and_says_why(path):
+    shown = Blind()
+    shown.page = shown.sample
+    with serving(shown) as server:
+        code, text = get(server.url + path)
+    assert code == 503
+    assert "losses.jsonl" in text

@@ -19,7 +19,15 @@ def composed(path, *lines: bytes, now=NOW, **more):
     (path / "progress.jsonl").write_bytes(b"".join(lines))
     batches = Batches(path / "progress.jsonl")
     batches.read()
-    given = {"lag": None, "lag_problem": "", "sizes": {}, "disks": [], "processes": None} | more
+    given = {
+        "lag": None,
+        "lag_problem": "",
+        "sizes": {},
+        "disks": [],
+        "processes": None,
+        "stall_seconds": 60.0,
+        "trigger": "0 seconds",
+    } | more
     return compose(status(), batches, now=now, **given).queries[0]
 
 
