@@ -133,6 +133,10 @@ def publish(
     checkpoint: _Checkpoint = "",
     query: _Query = "",
     bootstrap_servers: _Servers = None,
+    accept_foreign_offsets: Annotated[
+        bool,
+        typer.Option("--accept-foreign-offsets", help="Overwrite offsets of another program."),
+    ] = False,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Again and again.")] = False,
     interval: _Every = 5.0,
 ) -> "Published | Iterator[Published]":
@@ -145,7 +149,13 @@ def publish(
     def once() -> "Published":
         with _broker(here, bootstrap_servers) as broker:
             subjects = find_subjects(location, query=query)
-            return publish_once(subjects, broker, group=group, now=datetime.now(UTC))
+            return publish_once(
+                subjects,
+                broker,
+                group=group,
+                now=datetime.now(UTC),
+                accept_foreign_offsets=accept_foreign_offsets,
+            )
 
     return here.watch(once, every=interval) if watch else once()
 
