@@ -174,3 +174,7 @@ class Interrupted(StreamctlError):
 
 class Malformed(StreamctlError):
     """A file is damaged: its text or bytes do not follow the format that its name promises."""
+
+
+LASTING = (SettingsInvalid, Unsupported, Malformed, Refused)
+"""What one who looks again will meet again: a loop ends with these, and goes on after others."""

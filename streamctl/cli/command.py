@@ -20,7 +20,7 @@ import typer
 from streamctl.cli import render
 from streamctl.cli.progress import watcher
 from streamctl.cli.render import Output, View
-from streamctl.errors import ExitCode, Interrupted, StreamctlError
+from streamctl.errors import LASTING, ExitCode, Interrupted, StreamctlError
 from streamctl.reports import Event, OnEvent, Verdict
 
 if TYPE_CHECKING:
@@ -51,11 +51,13 @@ class Here:
     """What a command is given of its surroundings.
 
     Attributes:
+        path: the command's own, as it is typed.
         output: how the report will be written.
         warnings: sentences for the operator; also part of the JSON envelope.
         on_event: shows a step of long work on stderr.
     """
 
+    path: str
     output: Output
     context: str = ""
     run_directory: Path | None = None
@@ -82,11 +84,20 @@ class Here:
         return resolve(self.layers(**flags))
 
     def watch(self, look: Callable[[], T], *, every: float) -> Iterator[T]:
-        """Look again and again until interrupted; `every` in seconds."""
+        """Look again and again until interrupted; `every` in seconds.
+
+        A look that fails is told on stderr, and the next one may not.
+        """
         while True:
             if self.output is Output.TABLE:
                 sys.stdout.write("\x1b[H\x1b[2J")
-            yield look()
+                sys.stdout.flush()
+            try:
+                yield look()
+            except LASTING:
+                raise
+            except StreamctlError as error:
+                render.write_error(error, output=self.output, command=self.path)
             time.sleep(every)
 
     def warn(self, sentence: str) -> None:
@@ -120,9 +131,8 @@ def command(
         def run(*args: Any, **kwargs: Any) -> None:
             if not name and kwargs.pop("group").invoked_subcommand:
                 return
-            here = _here(kwargs)
-            path = _command_path(app, name)
-            _guarded(here, path, lambda: _answer(here, path, view, function(here, *args, **kwargs)))
+            here = _here(kwargs, path=_command_path(app, name))
+            _guarded(here, lambda: _answer(here, view, function(here, *args, **kwargs)))
 
         _add_flags(run, function, group=not name)
         if name:
@@ -165,10 +175,11 @@ def flags(given: Mapping[str, tuple[Any, Any]]) -> list[inspect.Parameter]:
     ]
 
 
-def _here(kwargs: dict[str, Any]) -> Here:
+def _here(kwargs: dict[str, Any], *, path: str) -> Here:
     given = {name: kwargs.pop(name) for name in _ADDED}
     output = given["output"] or _root_output or _default_output()
     return Here(
+        path=path,
         output=output,
         context=given["context"],
         run_directory=given["run_directory"],
@@ -195,27 +206,29 @@ def _command_path(app: typer.Typer, name: str) -> str:
     return f"{group} {name}".strip() if isinstance(group, str) and group != "streamctl" else name
 
 
-def _answer(here: Here, path: str, view: Callable[[Any], View], result: Any) -> ExitCode:
+def _answer(here: Here, view: Callable[[Any], View], result: Any) -> ExitCode:
     """Write one report, or each of a stream of them; the last one's verdict counts."""
     code = ExitCode.DONE
     for report in result if isinstance(result, Iterator) else [result]:
         here.on_event(Event(message=""))
-        render.write(report, view=view, output=here.output, command=path, warnings=here.warnings)
+        render.write(
+            report, view=view, output=here.output, command=here.path, warnings=here.warnings
+        )
         verdict = getattr(report, "verdict", Verdict.OK)
         code = ExitCode.DONE if verdict is Verdict.OK else ExitCode.FOUND
         code = getattr(report, "exit_code", code)
     return code
 
 
-def _guarded(here: Here, path: str, work: Callable[[], ExitCode]) -> None:
+def _guarded(here: Here, work: Callable[[], ExitCode]) -> None:
     """The error boundary: one line and the way out on stderr, and the right exit code."""
     try:
         code = work()
     except StreamctlError as error:
-        render.write_error(error, output=here.output, command=path)
+        render.write_error(error, output=here.output, command=here.path)
         code = error.exit_code
     except KeyboardInterrupt:
-        render.write_error(Interrupted("interrupted"), output=here.output, command=path)
+        render.write_error(Interrupted("interrupted"), output=here.output, command=here.path)
         code = ExitCode.INTERRUPTED
     except BrokenPipeError:
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123 - the reader has gone; exit quietly
@@ -223,7 +236,7 @@ def _guarded(here: Here, path: str, work: Callable[[], ExitCode]) -> None:
     except Exception as error:  # noqa: BLE001 - the last line of defence
         if os.environ.get("STREAMCTL_DEBUG"):
             traceback.print_exc()
-        render.write_error(_unexpected(error), output=here.output, command=path)
+        render.write_error(_unexpected(error), output=here.output, command=here.path)
         code = ExitCode.FAILED
     finally:
         here.on_event(Event(message=""))

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from streamctl.kafka.client import Broker
     from streamctl.lag.model import LagReport
     from streamctl.lag.peek import PeekReport
+    from streamctl.lag.positions import Positions
     from streamctl.lag.publish import Published
 
 app = typer.Typer(name="lag", add_completion=False)
@@ -107,18 +108,19 @@ def peek(
     bootstrap_servers: _Servers = None,
 ) -> "PeekReport":
     """Show one record as it lies in Kafka."""
+    from streamctl.lag.next_read import next_to_read, one_topic
     from streamctl.lag.peek import peek as peek_at
 
-    settings = here.settings(kafka__bootstrap_servers=bootstrap_servers)
-    topic, _, number = partition.rpartition(":")
+    asked, _, number = partition.rpartition(":")
     if not number.isdigit():
         raise SettingsInvalid(f'--partition "{partition}" is none', hint="Give 3, or events:3.")
-    topic = topic or settings.kafka.topics[0]
+    positions = [] if asked and at else _positions(here, checkpoint, query)
+    topic = asked or one_topic(positions, default=here.settings().kafka.topics)
     place: int | datetime | None
     if at:
         place = int(at) if at.isdigit() else parse_moment(at, option="--at")
     else:
-        place = _next_to_read(here, checkpoint, query, topic, int(number))
+        place = next_to_read(positions, topic, int(number))
     with _broker(here, bootstrap_servers) as broker:
         return peek_at(broker, topic, int(number), at=place, limit_bytes=limit)
 
@@ -131,6 +133,10 @@ def publish(
     checkpoint: _Checkpoint = "",
     query: _Query = "",
     bootstrap_servers: _Servers = None,
+    accept_foreign_offsets: Annotated[
+        bool,
+        typer.Option("--accept-foreign-offsets", help="Overwrite offsets of another program."),
+    ] = False,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Again and again.")] = False,
     interval: _Every = 5.0,
 ) -> "Published | Iterator[Published]":
@@ -143,7 +149,13 @@ def publish(
     def once() -> "Published":
         with _broker(here, bootstrap_servers) as broker:
             subjects = find_subjects(location, query=query)
-            return publish_once(subjects, broker, group=group, now=datetime.now(UTC))
+            return publish_once(
+                subjects,
+                broker,
+                group=group,
+                now=datetime.now(UTC),
+                accept_foreign_offsets=accept_foreign_offsets,
+            )
 
     return here.watch(once, every=interval) if watch else once()
 
@@ -177,9 +189,8 @@ def _broker(here: Here, servers: str | None) -> "Broker":
     )
 
 
-def _next_to_read(
-    here: Here, checkpoint: str, query: str, topic: str, partition: int
-) -> int | None:
+def _positions(here: Here, checkpoint: str, query: str) -> "list[Positions]":
+    """Of the queries; without --checkpoint the job need not have begun."""
     from streamctl.errors import CheckpointNotFound
     from streamctl.lag.positions import read_positions
     from streamctl.lag.subjects import find_subjects
@@ -187,9 +198,7 @@ def _next_to_read(
     try:
         subjects = find_subjects(checkpoint or here.settings().checkpoint.location, query=query)
     except CheckpointNotFound:
-        return None
-    at = [
-        read_positions(subject.checkpoint, batches=1).committed.get(topic, {}).get(partition)
-        for subject in subjects
-    ]
-    return min((offset for offset in at if offset is not None), default=None)
+        if checkpoint:
+            raise
+        return []
+    return [read_positions(subject.checkpoint, batches=1) for subject in subjects]

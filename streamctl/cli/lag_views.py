@@ -17,10 +17,8 @@ def arranged(report: "LagReport", *, by_topic: bool, only_lagging: bool) -> "Lag
     """The same report with fewer rows; totals and verdicts stay those of all."""
 
     def rows(query: "QueryLag") -> "list[PartitionLag]":
-        parts = query.partitions
-        if only_lagging:
-            parts = [part for part in parts if part.lag_records != 0]
-        return list(_by_topic(parts)) if by_topic else parts
+        parts = list(_by_topic(query.partitions)) if by_topic else query.partitions
+        return [part for part in parts if part.lag_records != 0] if only_lagging else parts
 
     queries = [replace(query, partitions=rows(query)) for query in report.queries]
     return replace(report, queries=queries)
@@ -57,10 +55,12 @@ def lag(report: "LagReport") -> View:
 def _query(query: "QueryLag") -> View:
     facts: list[tuple[str, object]] = [
         ("query", query.query),
-        ("state", f"{query.state}: {query.reason} (rule {query.rule})"),
+        ("state", f"{query.state}: {query.reason} ({_grounds(query)})"),
         ("lag", f"{count(query.lag_records)} records, {span(query.time_lag_seconds)}"),
         ("rates", _rates(query.rates)),
     ]
+    if query.lag_records is None and query.known_lag_records is not None:
+        facts.append(("of it known", _known(query)))
     if query.lag_records and query.rates.processing:
         facts.append(("gone in", _eta(query.rates)))
     if query.retention_left_seconds is not None:
@@ -68,6 +68,9 @@ def _query(query: "QueryLag") -> View:
         facts.append(("retention", f"the oldest unread record may be deleted in {left}"))
     if query.skew is not None:
         facts.append(("skew", f"{query.skew:g} x the mean in the largest partition"))
+    if query.unidentified_topics:
+        named = _one_of(query.unidentified_topics)
+        facts.append(("not known", f"whether {named} was made anew: no record of its id"))
     facts += [("finding", f"{found.code}: {found.detail}") for found in query.findings]
     table = Table(
         columns=("topic", "p", "committed", "planned", "start", "end", "lag", "behind"),
@@ -87,6 +90,22 @@ def _query(query: "QueryLag") -> View:
         right=frozenset(range(1, 8)),
     )
     return [Facts(rows=facts), table]
+
+
+def _known(query: "QueryLag") -> str:
+    rows = query.partitions
+    known = sum(part.lag_records is not None for part in rows)
+    ages = [part.time_lag_seconds for part in rows if part.time_lag_seconds is not None]
+    behind = span(max(ages, default=None))
+    return f"{count(query.known_lag_records)} records, {behind}, in {known} of {len(rows)} rows"
+
+
+def _grounds(query: "QueryLag") -> str:
+    return f"rule {query.rule}, by {query.completeness:.0%} of the history that is wanted"
+
+
+def _one_of(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"one of {len(names)} topics"
 
 
 def _rates(rates: "Rates") -> str:

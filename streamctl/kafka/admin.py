@@ -1,7 +1,7 @@
 """What is asked and told of Kafka besides offsets: settings of topics, committed groups."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
@@ -54,6 +54,32 @@ def live_members(broker: "Broker", group: str) -> int:
         if "GROUP_ID_NOT_FOUND" in error.message:  # Kafka 4; older ones say it is dead
             return 0
         raise
+
+
+def committed(
+    broker: "Broker", group: str, places: Iterable[tuple[str, int]]
+) -> dict[tuple[str, int], tuple[int, str]]:
+    """Topic and partition -> offset and metadata that a group has committed there, if any.
+
+    Raises:
+        StreamctlError: the cluster refused.
+        BrokerUnreachable: no answer within the timeout.
+    """
+    from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
+
+    asked = [ConsumerGroupTopicPartitions(group, [TopicPartition(*place) for place in places])]
+
+    def ask() -> dict[tuple[str, int], tuple[int, str]]:
+        futures = broker.admin().list_consumer_group_offsets(
+            asked, request_timeout=broker.timeout_seconds
+        )
+        return {
+            (told.topic, told.partition): (told.offset, told.metadata or "")
+            for told in broker.result(futures[group]).topic_partitions
+            if told.error is None and told.offset >= 0
+        }
+
+    return _again(broker, ask)
 
 
 def commit_group(

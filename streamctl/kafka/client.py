@@ -197,7 +197,8 @@ class Broker:
             partition: of it.
             start: first offset.
             end: the offset after the last.
-            isolation: `read_committed` or `read_uncommitted`; empty for the connection's own.
+            isolation: `read_committed` or `read_uncommitted`; empty for what the connection's
+                options say.
 
         Raises:
             TopicNotFound: no such topic or partition.
@@ -210,6 +211,9 @@ class Broker:
 
     def consumer(self, config: Mapping[str, Any] | None = None) -> "Consumer":
         """Build a consumer that commits nothing and fails where an offset is not there.
+
+        It reads what Spark reads with the same options: its client is Kafka's own, which by default
+        reads aborted and open transactions too (`ConsumerConfig`); librdkafka by default does not.
 
         Args:
             config: librdkafka's names, over those of the connection.
@@ -226,7 +230,8 @@ class Broker:
             "auto.offset.reset": "error",
         }
         try:
-            return Consumer({**self._callbacks(), **base, **(config or {})}, logger=LOGGER)
+            given = {**self._callbacks(), **base, **(config or {})}
+            return Consumer({"isolation.level": "read_uncommitted", **given}, logger=LOGGER)
         except KafkaException as error:
             raise SettingsInvalid(f"the Kafka client says: {error.args[0].str()}") from error
 

@@ -18,6 +18,9 @@ _SURPLUS = 16
 """Records of a partition beyond its first that are read away in less time than it takes to let go
 of the partition."""
 
+_NO_GROUP = "GROUP_AUTHORIZATION_FAILED"
+"""The client must be given a group and looks for its coordinator; nothing here uses the group."""
+
 
 class Connection(Protocol):
     """What reading needs of a cluster; `kafka.client.Broker` has it."""
@@ -110,7 +113,7 @@ def _end_of(broker: Connection, message: Any) -> int:
     error = message.error()
     if error.name() == "_PARTITION_EOF":
         return int(message.offset())
-    if error.retriable() or error.name() in UNREACHABLE:
+    if error.retriable() or error.name() in UNREACHABLE | {_NO_GROUP}:
         return 0
     raise broker.translate(error, str(message.topic()))
 

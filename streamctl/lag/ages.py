@@ -1,8 +1,11 @@
 """How old the oldest unread record of a partition is, and when it will be deleted.
 
-The record itself is read: Kafka keeps its timestamp with it. Retention deletes whole segments,
-by the newest timestamp in one, so the record lives at least until it is older than
-`retention.ms`; by size, until so many bytes lie after it as `retention.bytes` allows.
+The record itself is read: Kafka keeps its timestamp with it. Retention by time deletes whole
+segments, by the newest timestamp in one, so the record lives at least until it is older than
+`retention.ms`. Retention by size deletes it when `retention.bytes` lie after it in the log, as it
+is stored. How large that is only DescribeLogDirs tells, which the client library does not speak;
+what records measure when they are read is another number, by the factor of their compression. So
+the time that is told is that of `retention.ms`, and a topic that is bound by size has a finding.
 """
 
 from collections import defaultdict
@@ -15,7 +18,7 @@ from streamctl.kafka.admin import ask_config
 from streamctl.kafka.client import Broker
 from streamctl.kafka.model import Record
 from streamctl.kafka.records import first_records
-from streamctl.lag.model import PartitionLag
+from streamctl.lag.model import LagFinding, PartitionLag
 
 _READ_SECONDS = 5.0
 
@@ -27,7 +30,8 @@ class Ages:
     Attributes:
         seconds: its age.
         estimated: whether another partition's record stands for it.
-        retention_left_seconds: until it may be deleted; None when never, or not known.
+        retention_left_seconds: until it is older than `retention.ms`; None when there is no such
+            limit, or it is not known.
     """
 
     seconds: float
@@ -36,9 +40,15 @@ class Ages:
     retention_left_seconds: float | None
 
 
-def ages_of(
-    broker: Broker, partitions: Iterable[PartitionLag], *, now: datetime
-) -> dict[tuple[str, int], Ages]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgesFound:
+    """Ages by topic and partition, and what they do not tell."""
+
+    ages: dict[tuple[str, int], Ages]
+    findings: list[LagFinding]
+
+
+def ages_of(broker: Broker, partitions: Iterable[PartitionLag], *, now: datetime) -> AgesFound:
     """Read the oldest unread record of every partition that has one.
 
     Raises:
@@ -51,16 +61,17 @@ def ages_of(
     }
     configs = {topic: ask_config(broker, topic) for topic in {t for t, _ in lagging}}
     records = first_records(broker, lagging, seconds=min(_READ_SECONDS, broker.timeout_seconds))
-    limits = {topic: _retention_seconds(answer) for topic, answer in configs.items()}
+    limits = {topic: _limits(answer) for topic, answer in configs.items()}
     oldest = _oldest(records)
     found = {}
     for place in lagging:
         record = records.get(place)
+        limit = limits[place[0]].seconds
         if record is not None:
-            found[place] = _ages(record.timestamp_ms, now, limits[place[0]], estimated=False)
+            found[place] = _ages(record.timestamp_ms, now, limit, estimated=False)
         elif place[0] in oldest:
-            found[place] = _ages(oldest[place[0]], now, limits[place[0]], estimated=True)
-    return found
+            found[place] = _ages(oldest[place[0]], now, limit, estimated=True)
+    return AgesFound(ages=found, findings=_bound_by_size(limits))
 
 
 def _oldest(records: Mapping[tuple[str, int], Record]) -> dict[str, int]:
@@ -81,12 +92,44 @@ def _ages(timestamp_ms: int, now: datetime, limit: float | None, *, estimated: b
     )
 
 
-def _retention_seconds(answer: Callable[[], dict[str, str]]) -> float | None:
-    """By time; None when it is unlimited, when the topic is compacted only, or not known."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Limits:
+    """Of a partition of a topic; None when there is none, or it is not known."""
+
+    seconds: float | None = None
+    size_bytes: int | None = None
+
+
+def _limits(answer: Callable[[], dict[str, str]]) -> _Limits:
+    """A topic that is compacted only deletes nothing by age or size."""
     try:
         config = answer()
-        limit = int(config.get("retention.ms", "-1"))
-    except (StreamctlError, ValueError):
+    except StreamctlError:
+        return _Limits()
+    if "delete" not in config.get("cleanup.policy", "delete"):
+        return _Limits()
+    age_ms, size = (_limit(config, name) for name in ("retention.ms", "retention.bytes"))
+    return _Limits(seconds=None if age_ms is None else age_ms / 1000, size_bytes=size)
+
+
+def _limit(config: Mapping[str, str], name: str) -> int | None:
+    """A negative one is none."""
+    try:
+        found = int(config.get(name, "-1"))
+    except ValueError:
         return None
-    deletes = "delete" in config.get("cleanup.policy", "delete")
-    return limit / 1000 if deletes and limit >= 0 else None
+    return found if found >= 0 else None
+
+
+def _bound_by_size(limits: Mapping[str, _Limits]) -> list[LagFinding]:
+    return [
+        LagFinding(
+            code="kafka-size-bound",
+            topic=topic,
+            partition=None,
+            detail=f"{topic} keeps {found.size_bytes:,} bytes a partition (`retention.bytes`):"
+            " unread records may be deleted sooner than by their age",
+        )
+        for topic, found in sorted(limits.items())
+        if found.size_bytes is not None
+    ]

@@ -2,14 +2,10 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from functools import partial
-from itertools import starmap
+from datetime import datetime
 
-from streamctl.checkpoint.formats.model import KafkaOffsets
 from streamctl.checkpoint.tree.reader import Checkpoint
 from streamctl.checkpoint.verify.kinds import Severity, kinds
-from streamctl.errors import TopicNotFound
 from streamctl.kafka.client import Broker
 from streamctl.lag import rates as rating
 from streamctl.lag import rules
@@ -20,13 +16,15 @@ from streamctl.lag.model import (
     PartitionLag,
     QueryLag,
     State,
+    known_total,
     largest,
     total,
 )
+from streamctl.lag.past import Past
 from streamctl.lag.positions import Positions, read_positions
+from streamctl.lag.topics import Topics
 from streamctl.reports import Verdict, worst
 
-_ARRIVALS_SECONDS = 60.0
 _VERDICTS = {State.OK: Verdict.OK, State.UNKNOWN: Verdict.UNKNOWN}
 
 
@@ -42,42 +40,6 @@ class Subject:
     name: str
     checkpoint: Checkpoint
     topic_ids: Mapping[str, str]
-
-
-Marks = dict[int, tuple[int, int]]
-"""Partition -> log start and log end."""
-
-
-class Topics:
-    """What the broker says of each topic, asked once in a measurement."""
-
-    def __init__(self, broker: Broker, *, now: datetime) -> None:
-        self.broker = broker
-        self.now = now
-        self._marks: dict[str, Marks | None] = {}
-        self._ends_at: dict[tuple[str, datetime], dict[int, int | None]] = {}
-
-    def marks(self, topic: str) -> Marks | None:
-        """Log starts and ends; None when the topic is not there.
-
-        Raises:
-            BrokerUnreachable: no answer.
-        """
-        if topic not in self._marks:
-            try:
-                self._marks[topic] = self.broker.watermarks(topic)
-            except TopicNotFound:
-                self._marks[topic] = None
-        return self._marks[topic]
-
-    def ends_at(self, topic: str, moment: datetime) -> dict[int, int]:
-        """Where each partition ended at a past moment, by the records' timestamps."""
-        key = (topic, moment)
-        if key not in self._ends_at:
-            self._ends_at[key] = self.broker.offsets_for_time(topic, moment)
-        marks = self.marks(topic) or {}
-        found = self._ends_at[key]
-        return {p: high if (at := found.get(p)) is None else at for p, (_, high) in marks.items()}
 
 
 def measure(
@@ -119,12 +81,16 @@ def _query(subject: Subject, topics: Topics, *, ages: bool) -> QueryLag:
     positions = read_positions(subject.checkpoint, batches=rules.WINDOW_BATCHES)
     partitions, findings = _partitions(subject, positions, topics)
     if ages:
-        partitions = _with_ages(partitions, ages_of(topics.broker, partitions, now=topics.now))
+        found = ages_of(topics.broker, partitions, now=topics.now)
+        partitions = _with_ages(partitions, found.ages)
+        findings += found.findings
+    past = Past(positions, topics, partitions)
     records = total(part.lag_records for part in partitions) if partitions else None
+    known = known_total(part.lag_records for part in partitions)
     judged = rules.judge(
         positions,
-        lag_records=records,
-        lags=partial(_past_lags, positions, topics, records),
+        lag_records=records if records is not None else known or None,
+        past=past,
         now=topics.now,
     )
     steps = positions.steps
@@ -138,6 +104,7 @@ def _query(subject: Subject, topics: Topics, *, ages: bool) -> QueryLag:
         reason=judged.reason,
         completeness=judged.completeness,
         lag_records=records,
+        known_lag_records=known,
         time_lag_seconds=largest(part.time_lag_seconds for part in partitions),
         retention_left_seconds=min((x for x in lost if x is not None), default=None),
         skew=_skew(partitions),
@@ -146,11 +113,12 @@ def _query(subject: Subject, topics: Topics, *, ages: bool) -> QueryLag:
         committed_at=steps[-1].committed_at if steps else None,
         rates=rating.rates(
             positions,
-            arriving=_arriving(positions, topics),
+            arriving=past.arriving(),
             lag_records=records,
             moves=judged.state not in {State.STOPPED, State.STALLED},
         ),
         partitions=partitions,
+        unidentified_topics=_unidentified(subject, positions),
         findings=findings,
     )
 
@@ -170,7 +138,8 @@ def _partitions(
     findings: list[LagFinding] = []
     for topic in sorted(committed.keys() | planned.keys()):
         marks = topics.marks(topic)
-        findings += _made_anew(subject, topic, topics) if marks is not None else ()
+        anew = _made_anew(subject, topic, topics) if marks is not None else []
+        findings += anew
         known = committed.get(topic, {})
         for partition in sorted(known.keys() | (marks or {}).keys()):
             part, found = _partition(
@@ -180,10 +149,8 @@ def _partitions(
                 planned=planned.get(topic, {}).get(partition),
                 mark=(marks or {}).get(partition),
             )
-            partitions.append(part)
+            partitions.append(replace(part, lag_records=None) if anew else part)
             findings += found
-    if any(found.code == "kafka-topic-anew" for found in findings):
-        partitions = [replace(part, lag_records=None) for part in partitions]
     return partitions, findings
 
 
@@ -200,6 +167,10 @@ def _made_anew(subject: Subject, topic: str, topics: Topics) -> list[LagFinding]
             detail=f"{topic} was made anew: its offsets mean other records",
         )
     ]
+
+
+def _unidentified(subject: Subject, positions: Positions) -> list[str]:
+    return sorted(topic for topic in positions.committed if not subject.topic_ids.get(topic))
 
 
 def _partition(
@@ -263,38 +234,5 @@ def _with_ages(
 
 
 def _skew(partitions: list[PartitionLag]) -> float | None:
-    lags = [part.lag_records or 0 for part in partitions]
+    lags = [part.lag_records for part in partitions if part.lag_records is not None]
     return round(max(lags) * len(lags) / sum(lags), 2) if sum(lags) else None
-
-
-def _arriving(positions: Positions, topics: Topics) -> float | None:
-    """Records a second over the last minute."""
-    moment = topics.now - timedelta(seconds=_ARRIVALS_SECONDS)
-    count = 0
-    for topic in positions.committed:
-        marks = topics.marks(topic)
-        if marks is None:
-            return None
-        before = topics.ends_at(topic, moment)
-        count += sum(high - before[partition] for partition, (_, high) in marks.items())
-    return count / _ARRIVALS_SECONDS if positions.committed else None
-
-
-def _past_lags(positions: Positions, topics: Topics, records: int | None) -> list[int]:
-    """Lag at the beginning and in the middle of the window, and now."""
-    if not records or len(positions.steps) < 2:  # noqa: PLR2004
-        return []
-    first, last = positions.steps[0].committed_at, topics.now
-    moments = [first, first + (last - first) / 2]
-    return [*starmap(_lag_at, ((positions, topics, moment) for moment in moments)), records]
-
-
-def _lag_at(positions: Positions, topics: Topics, moment: datetime) -> int:
-    position: KafkaOffsets = rules.position_at(positions, moment)
-    return sum(
-        max(0, end - position[topic][partition])
-        for topic in position
-        if topics.marks(topic) is not None
-        for partition, end in topics.ends_at(topic, moment).items()
-        if partition in position[topic]
-    )

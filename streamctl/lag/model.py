@@ -48,8 +48,9 @@ class PartitionLag:
         time_lag_seconds: age of the oldest unread record; 0 without lag, None when not known.
         time_lag_estimated: whether it was taken from neighbours instead of the record itself.
         oldest_unread_at: the record's Kafka timestamp.
-        retention_left_seconds: until the oldest unread record may be deleted, at the earliest;
-            None when nothing is unread, retention is unlimited, or it is not known.
+        retention_left_seconds: until the oldest unread record is older than `retention.ms`; None
+            when nothing is unread, retention is unlimited, or it is not known. With
+            `retention.bytes` set it may be deleted sooner: then there is a finding that says so.
     """
 
     topic: str
@@ -71,7 +72,7 @@ class Rates:
 
     Attributes:
         arriving: over the last minute, by Kafka's timestamps.
-        processing: over the batches of the history; 0 while stopped or stalled.
+        processing: over the batches since the last outage; 0 while stopped or stalled.
         eta_seconds: until the lag is gone at these rates; None when it is not shrinking, or when
             a rate is not known.
         eta_low_seconds, eta_high_seconds: with the faster and the slower quarter of the batches.
@@ -90,14 +91,17 @@ class QueryLag:
 
     Attributes:
         lag_records: over all partitions; None when one of them is not known.
+        known_lag_records: over those that are known; None when none is.
         time_lag_seconds: of the partition that is furthest behind; None when one is not known.
         retention_left_seconds: of the partition that loses records first.
         skew: largest lag of a partition over the mean of all; None without lag.
         state: by the rule with this number.
         rule: number of the rule in `rules`; 0 for unknown.
         reason: of the state, one line.
-        completeness: share of the wanted history that there is, 0 to 1.
+        completeness: share of the wanted history that there is since the last outage, 0 to 1.
         committed_at: when the last batch was committed; None when not known.
+        unidentified_topics: whose id when the query began is not known: if they were made anew
+            since, nobody would notice.
     """
 
     query: str
@@ -116,6 +120,8 @@ class QueryLag:
     committed_at: datetime | None
     rates: Rates
     partitions: list[PartitionLag]
+    known_lag_records: int | None = None
+    unidentified_topics: list[str] = field(default_factory=list)
     findings: list[LagFinding] = field(default_factory=list)
 
 
@@ -142,6 +148,12 @@ def total(values: Iterable[int | None]) -> int | None:
     found = list(values)
     known = [value for value in found if value is not None]
     return sum(known) if len(known) == len(found) else None
+
+
+def known_total(values: Iterable[int | None]) -> int | None:
+    """The sum of what is known; not known when nothing is."""
+    known = [value for value in values if value is not None]
+    return sum(known) if known else None
 
 
 def largest(values: Iterable[float | None]) -> float | None:

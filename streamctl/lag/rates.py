@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from streamctl.checkpoint.formats.model import KafkaOffsets
+from streamctl.lag.history import since_outage
 from streamctl.lag.model import Rates
 from streamctl.lag.positions import Positions, Step
 
@@ -14,7 +15,7 @@ _LEAST_INTERVALS = 4
 def rates(
     positions: Positions, *, arriving: float | None, lag_records: int | None, moves: bool
 ) -> Rates:
-    """Work out what the history and the arrival rate say.
+    """Work out what the history since the last outage and the arrival rate say.
 
     Args:
         positions: of the query.
@@ -24,10 +25,11 @@ def rates(
     """
     if not moves:
         return Rates(arriving=arriving, processing=0.0)
-    paces = [_pace(a, b) for a, b in pairwise(positions.steps)]
+    steps = since_outage(positions.steps)
+    paces = [_pace(a, b) for a, b in pairwise(steps)]
     if not paces:
         return Rates(arriving=arriving)
-    processing = _mean(positions.steps)
+    processing = _mean(steps)
     if lag_records == 0:
         return Rates(
             arriving=arriving, processing=round(processing, 3), eta_seconds=0.0,

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from streamctl.errors import DeadlinePassed, SettingsInvalid
+from streamctl.errors import LASTING, DeadlinePassed, SettingsInvalid, StreamctlError
 from streamctl.lag.model import LagReport
 from streamctl.reports import Event, OnEvent
 
@@ -64,6 +64,9 @@ def wait(
 ) -> LagReport:
     """Look until the lag has been at or below the bound for as long as asked.
 
+    A look that fails is one at a lag that is not known: a gate is often opened while Kafka or the
+    job is still starting.
+
     Args:
         look: measures the lag.
         below: the bound.
@@ -74,19 +77,35 @@ def wait(
 
     Raises:
         DeadlinePassed: it was not so in time.
+        SettingsInvalid, Unsupported, Malformed, Refused: a later look would find the same.
     """
     began, since = time.monotonic(), None
     while True:
-        report, now = look(), time.monotonic()
-        since = (since or now) if below.holds(report) else None
-        if since is not None and now - since >= lasting_seconds:
+        report, told = _try(look)
+        now = time.monotonic()
+        since = (since or now) if report and below.holds(report) else None
+        if report and since is not None and now - since >= lasting_seconds:
             return report
-        told = "not known" if report.lag_records is None else f"{report.lag_records:,} records"
         held = "" if since is None else f", below the bound for {now - since:.0f} s"
         on_event(Event(message=f"lag: {told}{held}"))
-        if now - began > timeout_seconds:
+        left = timeout_seconds - (now - began)
+        if left <= 0:
             raise DeadlinePassed(
                 f"the lag is {told} after {timeout_seconds:.0f} s",
                 hint="See `streamctl lag`; give a longer --timeout or a higher --below.",
             )
-        time.sleep(min(every_seconds, max(0.1, lasting_seconds)))
+        more = left if since is None else lasting_seconds - (now - since)
+        time.sleep(min(every_seconds, left, more))
+
+
+def _try(look: Callable[[], LagReport]) -> tuple[LagReport | None, str]:
+    """A report, and what it tells of the lag."""
+    try:
+        report = look()
+    except LASTING:
+        raise
+    except StreamctlError as error:
+        return None, f"not known ({error.message})"
+    if report.lag_records is None:
+        return report, "not known"
+    return report, f"{report.lag_records:,} records"

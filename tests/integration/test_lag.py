@@ -4,16 +4,26 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import closing
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from confluent_kafka import TopicPartition
+from confluent_kafka.admin import (
+    AclBinding,
+    AclBindingFilter,
+    AclOperation,
+    AclPermissionType,
+    ResourcePatternType,
+    ResourceType,
+)
 
 from streamctl.checkpoint.location import generations
 from streamctl.checkpoint.location.generations import Generation
 from streamctl.checkpoint.location.store import Store
 from streamctl.checkpoint.tree.reader import Checkpoint
-from streamctl.errors import NotFound, Refused
+from streamctl.errors import NotFound, Refused, StreamctlError
+from streamctl.kafka.admin import committed, live_members
 from streamctl.kafka.client import Broker
 from streamctl.kafka.records import first_records
 from streamctl.lag.measure import Subject, measure
@@ -108,8 +118,61 @@ def test_records_of_an_open_transaction_are_lag(broker, new_topic, written):
     producer.abort_transaction()
 
 
-def test_truncated_recreated_and_grown_topics(broker, new_topic, written, tmp_path):
+def test_records_are_those_that_the_job_is_shown(broker, new_topic, written):
+    """By default Spark reads aborted records and open transactions, librdkafka neither."""
     topic = new_topic(partitions=1)
+    send(broker, topic, 5)
+    written.commit({topic: {0: 5}}, at=now())
+    producer = broker.producer({"transactional.id": topic})
+    producer.init_transactions()
+    for end in (producer.abort_transaction, producer.commit_transaction):
+        producer.begin_transaction()
+        producer.produce(topic, end.__name__.encode())
+        producer.flush()
+        (part,) = lag_of(written, broker).partitions
+        assert part.oldest_unread_at is not None  # the record's own time, no neighbour's
+        end()
+    careful = Broker(broker.servers, options={"isolation.level": "read_committed"})
+    for client, value in ((broker, "abort_transaction"), (careful, "commit_transaction")):
+        assert peek(client, topic, 0, at=5, limit_bytes=99).value == value
+        (record, *_) = client.read(topic, 0, 5, client.watermarks(topic)[0][1])
+        assert record.value == value.encode()
+
+
+def test_who_may_use_no_group_is_told_the_lag(broker, new_topic, written):
+    """Spark itself needs none, nor must what looks at it."""
+    topic = new_topic(partitions=2)
+    send(broker, topic, 5)
+    written.commit({topic: {0: 2, 1: 0}}, at=now())
+    with no_groups(broker), Broker(broker.servers, timeout_seconds=20) as client:
+        with pytest.raises(StreamctlError, match="GROUP_AUTHORIZATION_FAILED"):
+            publish_once([subject(written)], client, group=topic, now=now())
+        query = lag_of(written, client)
+        assert peek(client, topic, 0, at=2, limit_bytes=9).offset == 2
+        assert len(list(client.read(topic, 0, 0, 5))) == 5
+    assert query.lag_records == 3
+    assert (query.partitions[0].time_lag_seconds, query.partitions[0].time_lag_estimated) == (
+        pytest.approx(0, abs=20),
+        False,
+    )
+
+
+@contextmanager
+def no_groups(broker):
+    """Nobody may do anything with any consumer group."""
+    everybody = ("User:ANONYMOUS", "*")
+    whose = (ResourceType.GROUP, "*", ResourcePatternType.LITERAL, *everybody, AclOperation.ALL)
+    rule = AclBinding(*whose, AclPermissionType.DENY)
+    broker.result(broker.admin().create_acls([rule])[rule])
+    asked = AclBindingFilter(*whose, AclPermissionType.DENY)
+    try:
+        yield
+    finally:
+        broker.result(broker.admin().delete_acls([asked])[asked])
+
+
+def test_truncated_recreated_and_grown_topics(broker, new_topic, written, tmp_path):
+    topic = new_topic(partitions=1, retention_bytes="-1")
     send(broker, topic, 30)
     written.commit({topic: {0: 10}}, at=now())
     broker.delete_records(topic, {0: 20})
@@ -127,7 +190,7 @@ def test_truncated_recreated_and_grown_topics(broker, new_topic, written, tmp_pa
     generations.add(store, generation)
     Written(location / "0001" / "q").commit({topic: {0: 10}}, at=now())
     broker.delete_topic(topic)
-    broker.create_topic(topic, partitions=1)
+    broker.create_topic(topic, partitions=1, config={"retention.bytes": "-1"})
     send(broker, topic, 50)  # larger than the old position: only the id tells
     (found,) = find_subjects(str(location))
     query = measure([found], broker, location="", now=now()).queries[0]
@@ -162,7 +225,7 @@ def test_an_eta_on_a_steady_drain(broker, new_topic, written):
 
 def test_retention_is_counted_down(broker, new_topic, written):
     """The broker of the tests looks for old segments twice a second."""
-    topic = new_topic(retention_ms="12000", segment_ms="1000")
+    topic = new_topic(retention_ms="12000", retention_bytes="-1", segment_ms="1000")
     send(broker, topic, 10)
     written.commit({topic: {0: 0}}, at=now())
     time.sleep(1.2)
@@ -172,6 +235,14 @@ def test_retention_is_counted_down(broker, new_topic, written):
     until(lambda: broker.watermarks(topic)[0][0] >= 10)
     assert time.monotonic() - asked == pytest.approx(query.retention_left_seconds, rel=0.2)
     assert [found.code for found in lag_of(written, broker).findings] == ["kafka-lost"]
+
+
+def test_a_topic_that_is_bound_by_size_says_so(broker, new_topic, written):
+    topic = new_topic(retention_bytes="1073741824")
+    send(broker, topic, 1)
+    written.commit({topic: {0: 0}}, at=now())
+    (found,) = lag_of(written, broker).findings
+    assert (found.code, found.topic) == ("kafka-size-bound", topic)
 
 
 def test_records_can_be_looked_at(broker, new_topic):
@@ -217,6 +288,31 @@ def test_a_group_that_is_in_use_is_left_alone(broker, new_topic, written):
         until(lambda: other.consume(1, timeout=0.5))
         with pytest.raises(Refused, match="has 1 live members"):
             publish_once([subject(written)], broker, group=group, now=now())
+
+
+def test_offsets_of_an_application_that_is_down_are_left_alone(broker, new_topic, written):
+    topic = new_topic(partitions=2)
+    send(broker, topic, 9)
+    written.commit({topic: {0: 1, 1: 0}}, at=now())
+    group = f"g-{topic}"
+    with closing(broker.consumer({"group.id": group, "auto.offset.reset": "earliest"})) as other:
+        other.subscribe([topic])
+        until(lambda: other.consume(9, timeout=0.5))
+        other.commit(offsets=[TopicPartition(topic, 0, 7)], asynchronous=False)
+    until(lambda: not live_members(broker, group))
+    with pytest.raises(Refused, match=f"such as 7 of {topic} partition 0"):
+        publish_once([subject(written)], broker, group=group, now=now())
+    places = [(topic, 0), (topic, 1)]
+    assert committed(broker, group, places) == {(topic, 0): (7, "")}
+    for accepted in (True, False):  # once they are ours, they are
+        publish_once(
+            [subject(written)], broker, group=group, now=now(), accept_foreign_offsets=accepted
+        )
+        there = committed(broker, group, places)
+        assert {place: offset for place, (offset, _) in there.items()} == {
+            (topic, 0): 1,
+            (topic, 1): 0,
+        }
 
 
 def test_the_command_imports_no_spark_and_starts_no_jvm(broker, new_topic, written):

@@ -10,10 +10,21 @@ from streamctl.checkpoint.location.generations import Generation
 from streamctl.checkpoint.location.store import Store
 from streamctl.checkpoint.tree.reader import Checkpoint
 from streamctl.cli.lag_views import arranged
-from streamctl.errors import CheckpointNotFound, DeadlinePassed, SettingsInvalid, TopicNotFound
+from streamctl.cli.lag_views import lag as lag_view
+from streamctl.errors import (
+    BrokerUnreachable,
+    CheckpointNotFound,
+    DeadlinePassed,
+    Malformed,
+    SettingsInvalid,
+    TopicNotFound,
+)
 from streamctl.lag.measure import Subject, measure
 from streamctl.lag.model import State
+from streamctl.lag.past import Past
+from streamctl.lag.positions import read_positions
 from streamctl.lag.subjects import find_subjects
+from streamctl.lag.topics import Topics
 from streamctl.lag.wait import Bound, wait
 from streamctl.reports import Verdict, ignore
 from tests.written import Written
@@ -111,6 +122,74 @@ def test_a_topic_made_anew_has_no_lag_at_all(written):
     assert codes(query) == []
 
 
+def test_what_cannot_be_told_of_one_partition_takes_nothing_from_the_others(written):
+    history(written, {0: 5, 1: 5, 2: 5}, {0: 10, 1: 10, 2: 10})
+    report, query = lag_of(written, Kafka({"t": {0: (0, 15), 1: (0, 9)}}))  # 2 is gone
+    assert codes(query) == [("kafka-past-end", 1), ("kafka-partition-gone", 2)]
+    assert (report.lag_records, query.lag_records, query.known_lag_records) == (None, None, 5)
+    assert [part.lag_records for part in query.partitions] == [5, None, None]
+    assert (query.state, report.verdict) == (State.OK, Verdict.PROBLEM)
+    _, query = lag_of(written, Kafka({"t": {0: (0, 10), 1: (0, 9), 2: (0, 10)}}))
+    assert query.state is State.UNKNOWN  # what is known is read: that is not "nothing is unread"
+
+
+def test_one_topic_made_anew_leaves_the_lag_of_the_others(written):
+    for index in range(2):
+        at = NOW - timedelta(seconds=20 - 10 * index)
+        written.commit({"a": {0: index}, "b": {0: index}}, at=at)
+    kafka = Kafka({"a": {0: (0, 4)}, "b": {0: (0, 9)}}, ids={"a": "old", "b": "new"})
+    _, query = lag_of(written, kafka, topic_ids={"a": "old", "b": "old"})
+    assert codes(query) == [("kafka-topic-anew", None)]
+    assert [(part.topic, part.lag_records) for part in query.partitions] == [("a", 3), ("b", None)]
+    assert (query.lag_records, query.known_lag_records) == (None, 3)
+
+
+def test_a_topic_without_a_recorded_id_is_named(written):
+    """A bare checkpoint has no record of ids: that nothing is found of it proves nothing."""
+    history(written, {0: 5}, {0: 10})
+    kafka = Kafka({"t": {0: (0, 10)}}, ids={"t": "x"})
+    assert lag_of(written, kafka)[1].unidentified_topics == ["t"]
+    assert lag_of(written, kafka, topic_ids={"t": "x"})[1].unidentified_topics == []
+    told = [row for part in lag_view(lag_of(written, kafka)[0])[:1] for row in part.rows]
+    assert ("not known", "whether t was made anew: no record of its id") in told
+
+
+@pytest.mark.parametrize(("arrived", "state"), [("long ago", State.STOPPED), ("now", State.OK)])
+def test_a_query_is_stopped_when_a_record_lay_there_for_a_whole_window(written, arrived, state):
+    for index in range(3):
+        at = NOW - timedelta(seconds=5000 - 10 * index)
+        written.commit({"t": {0: 10 * index}}, at=at)
+    kafka = Kafka({"t": {0: (0, 21)}}, past={"t": {0: 21 if arrived == "long ago" else 20}})
+    _, query = lag_of(written, kafka)
+    assert query.state is state
+
+
+@pytest.mark.parametrize(
+    ("ago", "came_ago", "unread", "looks"),
+    [
+        (10, 5, False, 2),
+        (10, 30, True, 2),
+        (10, 90, True, 1),  # the look for the arrivals tells already
+        (300, 90, False, 1),  # unread a minute ago is not unread five minutes ago
+        (300, 301, True, 1),
+    ],
+)
+def test_whether_something_lay_unread(written, ago, came_ago, unread, looks):
+    history(written, {0: 5}, {0: 10})
+    kafka, asked = Kafka({"t": {0: (0, 11)}}), set()
+
+    def offsets_for_time(_, moment):
+        asked.add(moment)
+        return {0: 10 if came_ago < (NOW - moment).total_seconds() else None}
+
+    kafka.offsets_for_time = offsets_for_time
+    positions = read_positions(Checkpoint.open(str(written.path)), batches=20)
+    (part,) = lag_of(written, Kafka({"t": {0: (0, 11)}}))[1].partitions
+    past = Past(positions, Topics(kafka, now=NOW), [part])
+    assert past.unread_before(NOW - timedelta(seconds=ago)) is unread
+    assert len(asked) == looks
+
+
 def test_a_lag_that_grows_all_the_time_is_lagging(written):
     history(written, {0: 10}, {0: 20}, {0: 30})
     kafka = Kafka({"t": {0: (0, 900)}})
@@ -192,6 +271,98 @@ def test_a_bound_that_is_none(text):
 def look_at(*lags):
     left = list(lags)
     return lambda: report_with(left.pop(0) if len(left) > 1 else left[0])
+
+
+def test_only_lagging_topics_keep_their_sums(written):
+    """A row of a topic is the sum of all its partitions, whether they lag or not."""
+    for index in range(2):
+        at = NOW - timedelta(seconds=20 - 10 * index)
+        written.commit({"a": {0: index, 1: 4}, "b": {0: index}}, at=at)
+    report, _ = lag_of(written, Kafka({"a": {0: (0, 4), 1: (0, 4)}, "b": {0: (0, 1)}}))
+    (query,) = arranged(report, by_topic=True, only_lagging=True).queries
+    assert [(p.topic, p.partition, p.committed, p.log_end) for p in query.partitions] == [
+        ("a", 2, 5, 8)
+    ]
+
+
+def test_the_table_tells_how_much_history_there_was_and_what_is_not_known(written):
+    history(written, {0: 5, 1: 5}, {0: 10, 1: 10})
+    report, _ = lag_of(written, Kafka({"t": {0: (0, 15), 1: (0, 9)}}))
+    told = dict(lag_view(report)[0].rows)
+    assert told["state"].endswith("(rule 6, by 10% of the history that is wanted)")
+    assert told["lag"] == "not known records, not known"
+    assert told["of it known"] == "5 records, not known, in 1 of 2 rows"
+
+
+class Clock:
+    """Time that passes only while somebody sleeps."""
+
+    def __init__(self, monkeypatch):
+        self.now, self.slept = 1.0, []
+        monkeypatch.setattr("streamctl.lag.wait.time", self)
+
+    def monotonic(self):
+        return self.now
+
+    def sleep(self, seconds):
+        self.slept.append(seconds)
+        self.now += seconds
+
+
+def waited(look, **changes):
+    asked = {"lasting_seconds": 0, "timeout_seconds": 10, "every_seconds": 2}
+    return wait(look, below=Bound(records=0), on_event=ignore, **asked | changes)
+
+
+def test_wait_looks_as_often_as_asked(monkeypatch):
+    clock = Clock(monkeypatch)
+    waited(look_at(7, 7, 0))
+    assert clock.slept == [2, 2]
+    clock.slept.clear()
+    waited(look_at(7, 0, 0, 0), lasting_seconds=3)
+    assert clock.slept == [2, 2, 1]  # not longer than the bound has to hold
+    clock.slept.clear()
+    with pytest.raises(DeadlinePassed):
+        waited(look_at(7), every_seconds=8)
+    assert clock.slept == [8, 2]  # nor past the end
+    clock.slept.clear()
+    with pytest.raises(DeadlinePassed):
+        waited(look_at(0), every_seconds=8, lasting_seconds=30)
+    assert clock.slept == [8, 2]
+
+
+def test_a_gate_stays_open_while_nothing_is_known_yet(monkeypatch):
+    Clock(monkeypatch)
+    told = []
+    left = [BrokerUnreachable("no answer"), CheckpointNotFound("no query has begun"), 0]
+
+    def look():
+        found = left.pop(0)
+        if isinstance(found, Exception):
+            raise found
+        return report_with(found)
+
+    asked = {"lasting_seconds": 0, "timeout_seconds": 10, "every_seconds": 2}
+    wait(look, below=Bound(records=0), on_event=lambda event: told.append(event.message), **asked)
+    assert told == ["lag: not known (no answer)", "lag: not known (no query has begun)"]
+
+
+@pytest.mark.parametrize(
+    ("error", "raised"),
+    [
+        (BrokerUnreachable("no answer"), DeadlinePassed),
+        (SettingsInvalid("no such setting"), SettingsInvalid),  # a later look finds the same
+        (Malformed("damaged"), Malformed),
+    ],
+)
+def test_a_look_that_always_fails(monkeypatch, error, raised):
+    Clock(monkeypatch)
+
+    def look():
+        raise error
+
+    with pytest.raises(raised, match=error.message):
+        waited(look)
 
 
 def test_wait_needs_the_lag_to_stay_low():
