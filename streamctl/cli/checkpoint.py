@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from streamctl.checkpoint.tree.reader import Checkpoint
     from streamctl.checkpoint.verify.findings import Finding
     from streamctl.checkpoint.verify.logs import Logs
+    from streamctl.checkpoint.verify.seal import Remade
 
 app = typer.Typer(
     name="checkpoint",
@@ -168,8 +169,16 @@ def _more(
         from streamctl.checkpoint.verify.seal import check_seal
 
         directory, name = _place(sealed)
-        found += check_seal(checkpoint, directory=directory, name=name)
+        found += check_seal(checkpoint, directory=directory, name=name, remade=_remade(checkpoint))
     return found
+
+
+def _remade(checkpoint: "Checkpoint") -> "list[Remade]":
+    """What changes of ours let Spark write anew."""
+    from streamctl.checkpoint.change.area import area_of
+    from streamctl.checkpoint.change.history import remade
+
+    return remade(area_of(checkpoint.location), checkpoint.location)
 
 
 def _compare(here: Here, logs: "Logs") -> "list[Finding]":
@@ -199,7 +208,8 @@ def seal_command(
     from streamctl.checkpoint.verify.seal import seal
 
     directory, name = _place(to)
-    return seal(_open(here, path, query), directory=directory, name=name)
+    checkpoint = _open(here, path, query)
+    return seal(checkpoint, directory=directory, name=name, remade=_remade(checkpoint))
 
 
 def _place(file: str) -> tuple[str, str]:
