@@ -3,7 +3,6 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 from enum import StrEnum
-from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -20,8 +19,6 @@ from streamctl.cli.command import Here, command
 
 if TYPE_CHECKING:
     from streamctl.checkpoint.tree.reader import Checkpoint
-    from streamctl.checkpoint.verify.findings import Finding
-    from streamctl.checkpoint.verify.logs import Logs
     from streamctl.checkpoint.verify.seal import Remade
 
 app = typer.Typer(
@@ -137,40 +134,25 @@ def verify_command(
     ] = "",
 ) -> Any:
     """Find what stops Spark from starting, or makes it wrong."""
-    from streamctl.checkpoint.location.find import find_all
-    from streamctl.checkpoint.verify.verify import Level, QueriesReport, verify
-    from streamctl.reports import worst
+    from streamctl.checkpoint.verify.verify import Level
+    from streamctl.lifecycle.verifying import Project, Wanted, verify_all
+    from streamctl.rundir.directory import RunDirectory
 
-    location = _location(here, path)
-    of_one = bool(sink or sealed)
-    found = {query: _open(here, path, query)} if of_one else find_all(location, query=query)
-    reports = tuple(
-        verify(
-            checkpoint,
-            level=Level(level.value),
-            sink=sink,
-            more=partial(_more, here, checkpoint, kafka=kafka, sealed=sealed),
-            query=name if len(found) > 1 else "",
-        )
-        for name, checkpoint in sorted(found.items())
+    wanted = Wanted(
+        path=path,
+        query=query,
+        level=Level(level.value),
+        sink=sink,
+        seal=_place(sealed) if sealed else None,
+        kafka=kafka,
+        context=here.context,
     )
-    if len(reports) == 1:
-        return reports[0]
-    verdict = worst(report.verdict for report in reports)
-    return QueriesReport(verdict=verdict, location=location, queries=reports)
-
-
-def _more(
-    here: Here, checkpoint: "Checkpoint", logs: "Logs", *, kafka: bool, sealed: str
-) -> "list[Finding]":
-    """What the broker and a seal add."""
-    found = _compare(here, logs) if kafka else []
-    if sealed:
-        from streamctl.checkpoint.verify.seal import check_seal
-
-        directory, name = _place(sealed)
-        found += check_seal(checkpoint, directory=directory, name=name, remade=_remade(checkpoint))
-    return found
+    project = Project(
+        settings=here.settings,
+        run=lambda: RunDirectory(here.layers().run_directory),
+        warn=here.warn,
+    )
+    return verify_all(wanted, project)
 
 
 def _remade(checkpoint: "Checkpoint") -> "list[Remade]":
@@ -179,19 +161,6 @@ def _remade(checkpoint: "Checkpoint") -> "list[Remade]":
     from streamctl.checkpoint.change.history import remade
 
     return remade(area_of(checkpoint.location), checkpoint.location)
-
-
-def _compare(here: Here, logs: "Logs") -> "list[Finding]":
-    from streamctl.checkpoint.verify.offsets import check_kafka
-    from streamctl.kafka.client import Broker
-
-    settings = here.settings().kafka
-    with Broker(
-        settings.bootstrap_servers,
-        options=settings.options,
-        timeout_seconds=settings.timeout_seconds,
-    ) as broker:
-        return check_kafka(logs, broker.watermarks)
 
 
 @command(app, "seal", view=seal_view)

@@ -81,6 +81,24 @@ def require_fit(store: Store, output: str, *, generation: str, run: RunDirectory
     return f"{sinks.url}: {', '.join(seen) or 'no log of batches yet'}"
 
 
+def sink_of(output: str, *, generation: str, query: str, run: RunDirectory | None) -> str:
+    """Where a query writes files, by its log or by what its last run said; "" where it does not.
+
+    Args:
+        output: output location.
+        generation: the query's.
+        query: its name.
+        run: of the job; None where it is not known.
+
+    Raises:
+        StorageFailed: the output cannot be listed.
+    """
+    said = _file_sinks(run, generation).get(query) if run is not None else None
+    place = Store.open(f"{generations.base(output, generation)}/{query}")
+    writes = bool(place.names(layout.SINK_LOG)) if said is None else said
+    return place.url if writes else ""
+
+
 def _file_sinks(run: RunDirectory, generation: str) -> dict[str, bool]:
     """Query -> whether it wrote files when it last ran in this generation."""
     return {

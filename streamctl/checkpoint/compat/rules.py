@@ -8,7 +8,7 @@ meaning, such as a sum over something else or another filter before it, is in no
 here can tell.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from streamctl.checkpoint.compat.model import (
     Acceptance,
@@ -158,12 +158,21 @@ def _operators(held: Held, demanded: Demanded) -> Iterator[Item]:
             yield from _operator(old[number], new[number], avro=held.conf.get(_ENCODING) == "avro")
 
 
-def _refused(number: int, detail: str) -> Item:
+def _listed(stores: Mapping[str, object]) -> str:
+    return ", ".join(sorted(stores))
+
+
+def _refused(
+    number: int,
+    detail: str,
+    *,
+    condition: str = "STREAMING_STATEFUL_OPERATOR_NOT_MATCH_IN_STATE_METADATA",
+) -> Item:
     return Item(
         name=f"operator {number}",
         acceptance=Acceptance.IMPOSSIBLE,
         detail=detail,
-        condition="STREAMING_STATEFUL_OPERATOR_NOT_MATCH_IN_STATE_METADATA",
+        condition=condition,
         hint=_ROTATE,
     )
 
@@ -171,6 +180,11 @@ def _refused(number: int, detail: str) -> Item:
 def _operator(old: StatefulOperator, new: StatefulOperator, *, avro: bool) -> Iterator[Item]:
     if old.name is not None and old.name != new.name:
         yield _refused(old.operator_id, f"{old.name} in the checkpoint, {new.name} in the code")
+        return
+    if old.name is None and old.stores and new.stores and not old.stores.keys() & new.stores.keys():
+        # Before Spark 4.0 no name was written; a join's stores are not an aggregation's.
+        detail = f"it kept {_listed(old.stores)}, {new.name} keeps {_listed(new.stores)}"
+        yield _refused(old.operator_id, detail, condition="CANNOT_LOAD_STATE_STORE")
         return
     name = f"operator {old.operator_id}"
     if old.stores is None or new.stores is None:
