@@ -4,23 +4,22 @@ What a bare checkpoint does not need is imported where it is used: most verifica
 """
 
 from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from streamctl.checkpoint.change.area import Area, area_of
+from streamctl.checkpoint.change.area import area_of
 from streamctl.checkpoint.location import generations
 from streamctl.checkpoint.location.find import find, find_all
 from streamctl.checkpoint.location.generations import Generation
-from streamctl.checkpoint.location.store import StorageFailed
-from streamctl.checkpoint.tree.files import local_path
+from streamctl.checkpoint.location.store import StorageFailed, Store
+from streamctl.checkpoint.tree.files import Unreadable, local_path
 from streamctl.checkpoint.tree.reader import Checkpoint
 from streamctl.checkpoint.verify.findings import Finding
 from streamctl.checkpoint.verify.logs import Logs
 from streamctl.checkpoint.verify.offsets import Topics, check_kafka
-from streamctl.checkpoint.verify.remedy import Subject
+from streamctl.checkpoint.verify.remedy import Aim
 from streamctl.checkpoint.verify.verify import Level, QueriesReport, VerifyReport, verify
-from streamctl.errors import NotFound, SettingsInvalid
+from streamctl.errors import Malformed, NotFound, SettingsInvalid
 from streamctl.reports import worst
 from streamctl.rundir.directory import RunDirectory
 
@@ -102,8 +101,7 @@ class _One:
     ) -> None:
         self._wanted, self._project = wanted, project
         self._checkpoint, self._query = checkpoint, query
-        self._area = area_of(checkpoint.location)
-        self._generation = _generation(self._area, checkpoint)
+        self._generation = self._read_generation()
         self._sink = wanted.sink or self._own_sink()
 
     def report(self) -> VerifyReport:
@@ -113,43 +111,52 @@ class _One:
             sink=self._sink,
             more=self._more,
             query=self._query,
-            subject=self._subject,
+            aim=self._aim,
         )
 
-    def _subject(self) -> Subject:
-        """The job itself where it is verified, else the path."""
-        from streamctl.checkpoint.backup.take import default_location
-
-        wanted, path = self._wanted, self._wanted.path
-        backups = default_location(path) if path else ""
-        with suppress(SettingsInvalid):  # a path can be verified without any
+    def _aim(self) -> Aim:
+        wanted = self._wanted
+        try:
             settings = self._project.settings()
-            backups = settings.backup.location or backups
-            if not path or _place(path) == _place(settings.checkpoint.location):
-                path = backups = ""
-        return Subject(
-            path=path,
-            query=self._query or wanted.query,
-            sink=self._sink if path else wanted.sink,
-            backups=backups,
-            context=wanted.context,
+        except SettingsInvalid:  # a path can be verified without any
+            settings = None
+        found = aim_of(
+            wanted.path, settings, query=self._query or wanted.query, context=wanted.context
         )
+        return replace(found, sink=self._sink if found.path else wanted.sink)
+
+    def _read_generation(self) -> Generation | None:
+        """The record of the generation that it belongs to; None outside of ours."""
+        try:
+            area = area_of(self._checkpoint.location)
+            if not area.has_generations:
+                return None
+            name = self._checkpoint.location.rstrip("/").split("/")[-2]
+            return generations.read(area.store, name)
+        except NotFound:
+            return None
+        except (Malformed, Unreadable) as error:
+            self._project.warn(f"What its generation began with is not known: {error.message}.")
+            return None
 
     def _own_sink(self) -> str:
-        """Output of a query that writes files; "" where it writes none, or that is not known."""
+        """Output of a query of the job; "" where nothing is known that could be compared."""
         if self._generation is None:
             return ""
         from streamctl.lifecycle.outputs import sink_of
 
         settings = self._project.settings()
-        own = _place(self._area.location) == _place(settings.checkpoint.location)
-        output = self._generation.output_location or (settings.output.location if own else "")
-        if not output:
+        location, generation, query = self._checkpoint.location.rstrip("/").rsplit("/", 2)
+        if _place(location) != _place(settings.checkpoint.location):
             return ""
-        run = self._project.run() if own else None
-        generation, query = _parts(self._checkpoint)
         try:
-            return sink_of(output, generation=generation, query=query, run=run)
+            return sink_of(
+                Store.open(location),
+                self._generation.output_location or settings.output.location,
+                generation=generation,
+                query=query,
+                run=self._project.run(),
+            )
         except StorageFailed as error:
             self._project.warn(f"The output was not compared: {error.message}.")
             return ""
@@ -164,7 +171,8 @@ class _One:
             from streamctl.checkpoint.verify.seal import check_seal
 
             directory, name = self._wanted.seal
-            changes = remade(self._area, self._checkpoint.location)
+            location = self._checkpoint.location
+            changes = remade(area_of(location), location)
             found += check_seal(self._checkpoint, directory=directory, name=name, remade=changes)
         return found
 
@@ -183,20 +191,22 @@ class _One:
             return check_kafka(logs, topics)
 
 
-def _generation(area: Area, checkpoint: Checkpoint) -> Generation | None:
-    """The record of the generation that a checkpoint belongs to; None outside of ours."""
-    if not area.has_generations:
-        return None
-    try:
-        return generations.read(area.store, _parts(checkpoint)[0])
-    except NotFound:
-        return None
+def aim_of(path: str, settings: "Settings | None", *, query: str, context: str = "") -> Aim:
+    """What remedies have to name: nothing where the job's own location is meant, else the path.
 
+    Args:
+        path: as it was asked for; "" for the job's own.
+        settings: of the project's job; None where there are none.
+        query: one of several; "" where there is one.
+        context: named context of the settings.
+    """
+    if not path or (settings and _place(path) == _place(settings.checkpoint.location)):
+        return Aim(query=query, context=context)
+    from streamctl.checkpoint.backup.take import default_location
 
-def _parts(checkpoint: Checkpoint) -> tuple[str, str]:
-    """Generation and query, by the names of directories."""
-    generation, query = checkpoint.location.rstrip("/").split("/")[-2:]
-    return generation, query
+    chosen = settings.backup.location if settings else ""
+    backups = chosen or default_location(path)
+    return Aim(path=path, query=query, backups=backups, context=context)
 
 
 def _place(location: str) -> str:

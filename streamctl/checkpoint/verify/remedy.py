@@ -18,7 +18,7 @@ from streamctl.checkpoint.verify.logs import Logs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Subject:
+class Aim:
     """What a command has to name so that it acts on what was verified.
 
     Attributes:
@@ -46,11 +46,13 @@ class Subject:
         if local_path(new) is None:  # nothing is restored to an object store
             new = new.rpartition("/")[2]
         place = ["--from", self.backups, "--to", new, *query] if self.path else []
+        of_place = ["--set", f"checkpoint.location={self.path}"] if self.path else []
         anew = ["clear", *here, *sink] if self.path else ["rotate", "--from", "earliest"]
         found = {
             "backup": self._command("checkpoint", "backup", *here, *query, *sink),
             "restore": self._command("checkpoint", "restore", *place),
             "rotate": self._command("checkpoint", "rotate", *here, *sink),
+            "drain": self._command("checkpoint", "rotate", "--drain", *of_place),
             "anew": self._command("checkpoint", *anew),
             "inspect": self._command("checkpoint", "inspect", *here, *query),
             "history": self._command("checkpoint", "history", *here, *query),
@@ -84,13 +86,13 @@ def fill(remedy: str, fields: Mapping[str, str]) -> str:
 def in_general(remedy: str) -> str:
     """A remedy of no checkpoint in particular."""
     of_file = {"remove": "rm FILE", "move": "mv FILE ~/", "checkpoint": "PATH"}
-    return fill(remedy, Subject().commands(batch="BATCH") | of_file)
+    return fill(remedy, Aim().commands(batch="BATCH") | of_file)
 
 
 def complete(
     found: Sequence[Finding],
     files: Files,
-    subject: Callable[[], Subject],
+    aim: Callable[[], Aim],
     *,
     output: Files | None,
     newest_sound: Callable[[], int | None],
@@ -100,14 +102,14 @@ def complete(
     Args:
         found: by `finding`.
         files: the checkpoint's door.
-        subject: what was verified.
+        aim: what was verified.
         output: door to the file sink's output.
         newest_sound: the batch to which a rewind would go; asked where one would help.
     """
     if not found:
         return []
     batch = newest_sound() if any("{rewind}" in item.hint for item in found) else None
-    commands = subject().commands(batch=batch) | {"checkpoint": shlex.quote(_full(files, ""))}
+    commands = aim().commands(batch=batch) | {"checkpoint": shlex.quote(_full(files, ""))}
     done = []
     for item in found:
         fields = commands

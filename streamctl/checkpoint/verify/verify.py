@@ -115,7 +115,7 @@ def verify(
     sink: str = "",
     more: Callable[[verify_logs.Logs], list[Finding]] | None = None,
     query: str = "",
-    subject: Callable[[], remedy.Subject] | None = None,
+    aim: Callable[[], remedy.Aim] | None = None,
     now: datetime | None = None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> VerifyReport:
@@ -127,7 +127,7 @@ def verify(
         sink: output directory of a file sink, to compare its log; "" for none.
         more: further checks of the logs, such as against Kafka.
         query: its name, for the report.
-        subject: what the remedies' commands have to name; by default the checkpoint's location.
+        aim: what the remedies' commands have to name; by default the checkpoint's location.
             Asked when there are findings.
         now: UTC; the clock's by default.
         sleep: waits between two looks.
@@ -142,7 +142,7 @@ def verify(
     found = remedy.complete(
         [*look.findings, *(more(logs) if more is not None else ())],
         files,
-        subject or partial(remedy.Subject, path=checkpoint.location, sink=sink),
+        aim or partial(remedy.Aim, path=checkpoint.location, sink=sink),
         output=output,
         newest_sound=lambda: remedy.newest_sound(logs, look.operators, look.findings),
     )

@@ -9,18 +9,18 @@ import pytest
 from streamctl.checkpoint.change.rewind import plan_rewind
 from streamctl.checkpoint.tree.reader import Checkpoint
 from streamctl.checkpoint.verify.kinds import Effect, kinds
-from streamctl.checkpoint.verify.remedy import Subject, fill, in_general
+from streamctl.checkpoint.verify.remedy import Aim, fill, in_general
 from streamctl.checkpoint.verify.verify import Level, verify
 from streamctl.reports import Verdict
 from tests.goldens import golden, relocate
 from tests.remedies import commands, parsed, untypable
 from tests.unit.change.helpers import NOW, bare
 
-SUBJECTS = {
-    "own": Subject(),
-    "own, one of several": Subject(query="windows", sink="/out", context="prod"),
-    "foreign": Subject(path="/data/it's here/cp", backups="/data/.cp.backups"),
-    "object store": Subject(path="s3://bucket/cp/", query="q", backups="s3://bucket/.cp.backups"),
+AIMS = {
+    "own": Aim(),
+    "own, one of several": Aim(query="windows", sink="/out", context="prod"),
+    "foreign": Aim(path="/data/it's here/cp", backups="/data/.cp.backups"),
+    "object store": Aim(path="s3://bucket/cp/", query="q", backups="s3://bucket/.cp.backups"),
 }
 ON_FILES = {"remove": "rm x", "move": "mv x ~/", "checkpoint": "x"}
 
@@ -31,32 +31,32 @@ def looked_at(place, *, level=Level.FAST, **more):
     return report
 
 
-@pytest.mark.parametrize("subject", SUBJECTS.values(), ids=SUBJECTS)
+@pytest.mark.parametrize("aim", AIMS.values(), ids=AIMS)
 @pytest.mark.parametrize("batch", [7, None])
 @pytest.mark.parametrize("code", kinds())
-def test_each_command_of_ours_parses_and_names_what_was_verified(code, batch, subject):
-    hint = fill(kinds()[code].remedy, subject.commands(batch=batch) | ON_FILES)
+def test_each_command_of_ours_parses_and_names_what_was_verified(code, batch, aim):
+    hint = fill(kinds()[code].remedy, aim.commands(batch=batch) | ON_FILES)
     assert "{" not in hint
     assert "{" not in in_general(kinds()[code].remedy)
     for words in commands(hint):
         if words[0] != "streamctl" or words[1] in {"doctor", "explain"}:
             continue
         given = parsed(*words[1:])
-        assert given["context"] == subject.context
+        assert given["context"] == aim.context
         if words[1:3] == ["checkpoint", "restore"]:
-            assert given["repository"] == subject.backups
-            assert bool(given["to"]) == bool(subject.path)
+            assert given["repository"] == aim.backups
+            assert bool(given["to"]) == bool(aim.path)
         else:
-            assert given["checkpoint" if words[1] == "lag" else "path"] == subject.path
+            assert given["checkpoint" if words[1] == "lag" else "path"] == aim.path
         if "rewind" in words:
             assert given["to_batch"] == batch
-            assert (given["query"], given["sink"]) == (subject.query, subject.sink)
+            assert (given["query"], given["sink"]) == (aim.query, aim.sink)
 
 
 def test_a_restore_beside_a_path_goes_where_nothing_is():
-    foreign = SUBJECTS["foreign"].commands()["restore"]
+    foreign = AIMS["foreign"].commands()["restore"]
     assert parsed(*shlex.split(foreign)[1:])["to"] == "/data/it's here/cp.restored"
-    remote = SUBJECTS["object store"].commands()["restore"]
+    remote = AIMS["object store"].commands()["restore"]
     assert parsed(*shlex.split(remote)[1:])["to"] == "cp.q.restored"
 
 
