@@ -145,11 +145,11 @@ class _One:
             return ""
         from streamctl.lifecycle.outputs import sink_of
 
-        settings = self._project.settings()
         location, generation, query = self._checkpoint.location.rstrip("/").rsplit("/", 2)
-        if _place(location) != _place(settings.checkpoint.location):
-            return ""
         try:
+            settings = self._project.settings()
+            if _place(location) != _place(settings.checkpoint.location):
+                return ""
             return sink_of(
                 Store.open(location),
                 self._generation.output_location or settings.output.location,
@@ -157,7 +157,7 @@ class _One:
                 query=query,
                 run=self._project.run(),
             )
-        except StorageFailed as error:
+        except (StorageFailed, SettingsInvalid) as error:
             self._project.warn(f"The output was not compared: {error.message}.")
             return ""
 

@@ -14,7 +14,7 @@ from streamctl.checkpoint.tree import layout
 from streamctl.checkpoint.tree.files import Entry, Files, Unreadable
 from streamctl.checkpoint.tree.start import Start, holes, plan_start
 from streamctl.checkpoint.verify import pinned
-from streamctl.checkpoint.verify.findings import Finding, finding
+from streamctl.checkpoint.verify.findings import RESTORE, Finding, finding
 from streamctl.checkpoint.verify.kinds import Effect
 from streamctl.errors import Malformed, Unsupported
 
@@ -223,7 +223,9 @@ def _entry(logs: Logs, found: list[Finding], batch: int) -> OffsetsEntry | None:
     path = f"{layout.OFFSETS}/{batch}"
     entry = logs.offsets.get(str(batch))
     if entry is not None and entry.is_directory:
-        found.append(finding("log-entry-directory", path, f'"{path}" is a directory'))
+        remedy = RESTORE if batch in logs.committed else ""  # the entry itself is lost
+        detail = f'"{path}" is a directory'
+        found.append(finding("log-entry-directory", path, detail, remedy=remedy))
         return None
     parsed = attempt(
         found,
