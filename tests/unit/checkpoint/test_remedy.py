@@ -92,6 +92,8 @@ def test_what_spark_writes_anew_is_removed_with_its_checksum(tmp_path, name, wha
     elif what == "a directory":
         (place / name).mkdir()
     report = looked_at(place)
+    starts = (name, what) == ("state/0/_metadata/metadata", "a directory")
+    assert report.forecast is (Effect.STARTS if starts else Effect.FAILS)
     do(report, tmp_path)
     after = looked_at(place)
     assert after.forecast is Effect.STARTS
