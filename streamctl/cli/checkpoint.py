@@ -126,7 +126,7 @@ def verify_command(
         LevelChoice, typer.Option("--level", help="Read what a start needs, or all.")
     ] = LevelChoice.FAST,
     sink: Annotated[
-        str, typer.Option("--sink", help="Output of a file sink, to compare.", show_default=False)
+        str, typer.Option("--sink", help="A file sink; default: the job's.", show_default=False)
     ] = "",
     kafka: Annotated[bool, typer.Option("--kafka", help="Compare with the broker.")] = False,
     sealed: Annotated[

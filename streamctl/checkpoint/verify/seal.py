@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -182,8 +183,11 @@ def _require_outside(checkpoint: Checkpoint, store: Store) -> None:
 
 
 def _digests(checkpoint: Checkpoint, known: Digests) -> Digests:
-    paths = list(final(checkpoint, known.keys()))
-    return {path: known.get(path) or _digest(checkpoint.files, path) for path in paths}
+    found = {}
+    for path in final(checkpoint, known.keys()):
+        with suppress(FileNotFoundError):  # purged meanwhile
+            found[path] = known.get(path) or _digest(checkpoint.files, path)
+    return found
 
 
 def _digest(files: Files, path: str) -> tuple[int, str]:

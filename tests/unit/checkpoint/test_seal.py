@@ -9,6 +9,7 @@ import pytest
 from streamctl.checkpoint.change.history import remade
 from streamctl.checkpoint.change.rewind import plan_rewind
 from streamctl.checkpoint.change.skip import Skip, plan_skip
+from streamctl.checkpoint.tree.files import Files
 from streamctl.checkpoint.tree.reader import Checkpoint
 from streamctl.checkpoint.verify.kinds import Effect
 from streamctl.checkpoint.verify.seal import check_seal, seal
@@ -65,6 +66,22 @@ def test_what_spark_purges_and_writes_later_is_no_finding(place):
     )
     oldest.unlink()
     (place / "offsets" / "999").write_text("v1\n{}\n5")
+    assert check(checkpoint, place) == []
+
+
+def test_what_is_purged_while_it_is_sealed_is_left_out(place, monkeypatch):
+    """A first seal of much state takes longer than a live query keeps its old files."""
+    opened = Files.open
+
+    def purging(self, path):
+        number = path.rpartition("/")[2].partition(".")[0]
+        if path.startswith("state/") and number.isdigit() and int(number) < 5:
+            (place / path).unlink(missing_ok=True)
+        return opened(self, path)
+
+    monkeypatch.setattr(Files, "open", purging)
+    checkpoint, report = sealed(place)
+    assert report.files > 10
     assert check(checkpoint, place) == []
 
 
