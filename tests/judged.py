@@ -12,6 +12,7 @@ from streamctl.checkpoint.tree.reader import Checkpoint
 from streamctl.checkpoint.verify.kinds import Effect
 from streamctl.checkpoint.verify.verify import Level, VerifyReport, verify
 from tests.goldens import made_at, pristine, relocate
+from tests.remedies import untypable
 
 SPARK = "4.2.0"
 _DATA = Path(__file__).parent / "data"
@@ -41,7 +42,11 @@ def mutants() -> list[dict[str, str]]:
 def verified(
     flavour: str, apply: Callable[[damage.Place], object], *, level: Level = Level.FAST
 ) -> VerifyReport:
-    """Damage a copy, with its output directory beside it, and verify it."""
+    """Damage a copy, with its output directory beside it, and verify it.
+
+    Raises:
+        AssertionError: a remedy cannot be typed as it stands.
+    """
     with tempfile.TemporaryDirectory() as scratch:
         version = f"{SPARK}-kafka" if "kafka" in flavour else SPARK
         root, source = Path(scratch) / flavour, pristine(version)
@@ -51,12 +56,14 @@ def verified(
             shutil.copytree(source / sink.name, sink)
         apply(damage.place(root))
         relocate(root, was=made_at(version, flavour))
-        return verify(
+        found = verify(
             Checkpoint.open(str(root)),
             level=level,
             sink=str(sink) if sink.is_dir() else "",
             sleep=lambda _: None,
         )
+        assert not (wrong := untypable(found.findings)), wrong
+        return found
 
 
 @functools.cache

@@ -3,7 +3,6 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 from enum import StrEnum
-from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -27,8 +26,7 @@ from streamctl.cli.command import Here, command
 
 if TYPE_CHECKING:
     from streamctl.checkpoint.tree.reader import Checkpoint
-    from streamctl.checkpoint.verify.findings import Finding
-    from streamctl.checkpoint.verify.logs import Logs
+    from streamctl.checkpoint.verify.seal import Remade
 
 app = typer.Typer(
     name="checkpoint",
@@ -135,7 +133,7 @@ def verify_command(
         LevelChoice, typer.Option("--level", help="Read what a start needs, or all.")
     ] = LevelChoice.FAST,
     sink: Annotated[
-        str, typer.Option("--sink", help="Output of a file sink, to compare.", show_default=False)
+        str, typer.Option("--sink", help="A file sink; default: the job's.", show_default=False)
     ] = "",
     kafka: Annotated[bool, typer.Option("--kafka", help="Compare with the broker.")] = False,
     sealed: Annotated[
@@ -143,53 +141,33 @@ def verify_command(
     ] = "",
 ) -> Any:
     """Find what stops Spark from starting, or makes it wrong."""
-    from streamctl.checkpoint.location.find import find_all
-    from streamctl.checkpoint.verify.verify import Level, QueriesReport, verify
-    from streamctl.reports import worst
+    from streamctl.checkpoint.verify.verify import Level
+    from streamctl.lifecycle.verifying import Project, Wanted, verify_all
+    from streamctl.rundir.directory import RunDirectory
 
-    location = _location(here, path)
-    of_one = bool(sink or sealed)
-    found = {query: _open(here, path, query)} if of_one else find_all(location, query=query)
-    reports = tuple(
-        verify(
-            checkpoint,
-            level=Level(level.value),
-            sink=sink,
-            more=partial(_more, here, checkpoint, kafka=kafka, sealed=sealed),
-            query=name if len(found) > 1 else "",
-        )
-        for name, checkpoint in sorted(found.items())
+    wanted = Wanted(
+        path=path,
+        query=query,
+        level=Level(level.value),
+        sink=sink,
+        seal=_place(sealed) if sealed else None,
+        kafka=kafka,
+        context=here.context,
     )
-    if len(reports) == 1:
-        return reports[0]
-    verdict = worst(report.verdict for report in reports)
-    return QueriesReport(verdict=verdict, location=location, queries=reports)
+    project = Project(
+        settings=here.settings,
+        run=lambda: RunDirectory(here.layers().run_directory),
+        warn=here.warn,
+    )
+    return verify_all(wanted, project)
 
 
-def _more(
-    here: Here, checkpoint: "Checkpoint", logs: "Logs", *, kafka: bool, sealed: str
-) -> "list[Finding]":
-    """What the broker and a seal add."""
-    found = _compare(here, logs) if kafka else []
-    if sealed:
-        from streamctl.checkpoint.verify.seal import check_seal
+def _remade(checkpoint: "Checkpoint") -> "list[Remade]":
+    """What changes of ours let Spark write anew."""
+    from streamctl.checkpoint.change.area import area_of
+    from streamctl.checkpoint.change.history import remade
 
-        directory, name = _place(sealed)
-        found += check_seal(checkpoint, directory=directory, name=name)
-    return found
-
-
-def _compare(here: Here, logs: "Logs") -> "list[Finding]":
-    from streamctl.checkpoint.verify.offsets import check_kafka
-    from streamctl.kafka.client import Broker
-
-    settings = here.settings().kafka
-    with Broker(
-        settings.bootstrap_servers,
-        options=settings.options,
-        timeout_seconds=settings.timeout_seconds,
-    ) as broker:
-        return check_kafka(logs, broker.watermarks)
+    return remade(area_of(checkpoint.location), checkpoint.location)
 
 
 @command(app, "seal", view=seal_view)
@@ -206,7 +184,8 @@ def seal_command(
     from streamctl.checkpoint.verify.seal import seal
 
     directory, name = _place(to)
-    return seal(_open(here, path, query), directory=directory, name=name)
+    checkpoint = _open(here, path, query)
+    return seal(checkpoint, directory=directory, name=name, remade=_remade(checkpoint))
 
 
 def _place(file: str) -> tuple[str, str]:

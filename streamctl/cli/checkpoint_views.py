@@ -171,7 +171,10 @@ def _batch(row: "BatchRow") -> tuple[object, ...]:
 
 
 def verify_view(report: "VerifyReport | QueriesReport") -> View:
-    """The verdict, then one row a finding; so for each query, where there are several."""
+    """The verdict, one row a finding, the remedies; so for each query, where there are several.
+
+    A remedy is a line of its own, not a cell: its commands must be whole to be pasted.
+    """
     from streamctl.checkpoint.verify.verify import QueriesReport
 
     if isinstance(report, QueriesReport):
@@ -196,11 +199,16 @@ def verify_view(report: "VerifyReport | QueriesReport") -> View:
         ][: None if report.unread_files else -1]
     )
     rows = [
-        (item.severity.value, item.code, item.path, item.detail, item.condition, item.hint)
+        (item.severity.value, item.code, item.path, item.detail, item.condition)
         for item in report.findings
     ]
-    columns = ("severity", "code", "file", "seen", "Spark says", "remedy")
-    return [facts, Table(columns=columns, rows=rows)]
+    remedies = dict.fromkeys(f"{item.code}: {item.hint}" for item in report.findings)
+    columns = ("severity", "code", "file", "seen", "Spark says")
+    return [
+        facts,
+        Table(columns=columns, rows=rows),
+        *(Line(text=remedy, to_copy=True) for remedy in remedies),
+    ]
 
 
 _FORECASTS = {

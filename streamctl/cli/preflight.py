@@ -69,6 +69,7 @@ def preflight_command(
         accept_risky=accept_risky,
         project=layers.root,
         timeout_seconds=timeout,
+        context=here.context,
         on_event=here.on_event,
     )
 

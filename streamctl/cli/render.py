@@ -46,9 +46,14 @@ class Table:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """One sentence."""
+    """One sentence.
+
+    Attributes:
+        to_copy: it has a command, and is broken by the terminal alone.
+    """
 
     text: str
+    to_copy: bool = False
 
 
 View = Sequence[Facts | Table | Line]
@@ -120,7 +125,7 @@ def _draw(view: View) -> None:
     console = Console(highlight=False, soft_wrap=False)
     for block in view:
         if isinstance(block, Line):
-            console.print(block.text, markup=False)
+            console.print(block.text, markup=False, soft_wrap=block.to_copy)
         elif block.rows:
             console.print(_facts(block) if isinstance(block, Facts) else _table(block))
 

@@ -14,6 +14,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from streamctl.checkpoint.verify.kinds import Effect, kinds
+from streamctl.checkpoint.verify.remedy import in_general
 from streamctl.errors import EXIT_MEANINGS, ExitCode, NotFound
 from streamctl.reports import Verdict
 
@@ -143,7 +144,7 @@ def _finding(code: str) -> Explanation:
         kind=CodeKind.FINDING,
         meaning=kind.meaning,
         cause=_EFFECTS[kind.effect] + says,
-        remedy=kind.remedy.replace("{path}", "FILE"),
+        remedy=in_general(kind.remedy),
     )
 
 

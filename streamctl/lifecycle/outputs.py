@@ -81,6 +81,30 @@ def require_fit(store: Store, output: str, *, generation: str, run: RunDirectory
     return f"{sinks.url}: {', '.join(seen) or 'no log of batches yet'}"
 
 
+def sink_of(store: Store, output: str, *, generation: str, query: str, run: RunDirectory) -> str:
+    """The output of one query whose log is to be compared; "" where there is none.
+
+    As with `require_fit`: where the last run does not say that it wrote files, only a log that
+    would skip batches counts.
+
+    Args:
+        store: checkpoint location.
+        output: output location.
+        generation: of the query.
+        query: its name.
+        run: of the job.
+
+    Raises:
+        StorageFailed: a store cannot be read.
+    """
+    sinks = Store.open(generations.base(output, generation))
+    said = _file_sinks(run, generation).get(query)
+    location = f"{store.url.rstrip('/')}/{generation}/{query}"
+    found = _look(location, sinks, query, writes_files=said)
+    counts = found.in_sink > found.planned if said is None else said
+    return f"{sinks.url.rstrip('/')}/{query}" if counts else ""
+
+
 def _file_sinks(run: RunDirectory, generation: str) -> dict[str, bool]:
     """Query -> whether it wrote files when it last ran in this generation."""
     return {

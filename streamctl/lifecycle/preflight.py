@@ -19,11 +19,13 @@ from streamctl.checkpoint.compat.rules import compare
 from streamctl.checkpoint.location.find import find_all
 from streamctl.checkpoint.tree.reader import Checkpoint
 from streamctl.checkpoint.verify.kinds import Effect
+from streamctl.checkpoint.verify.remedy import Aim, fill
 from streamctl.checkpoint.verify.verify import verify
 from streamctl.errors import JobNotFound, StreamctlError
 from streamctl.jars import connector_jars
 from streamctl.java import find_java
 from streamctl.job.ask import ChildFailed, ask
+from streamctl.lifecycle.verifying import aim_of
 from streamctl.reports import OnEvent, Verdict, ignore
 from streamctl.settings.model import Settings
 
@@ -82,6 +84,7 @@ def preflight(
     accept_risky: bool = False,
     project: Path,
     timeout_seconds: float = 180,
+    context: str = "",
     on_event: OnEvent = ignore,
 ) -> PreflightReport:
     """Compare checkpoints with the code and the settings that are to run on them. Read only.
@@ -93,6 +96,7 @@ def preflight(
         accept_risky: let risky items pass.
         project: working directory of the child, from which the job is imported.
         timeout_seconds: for the child, from its start to its end.
+        context: named context of the settings, for the hints.
         on_event: told when jars are fetched.
 
     Raises:
@@ -124,6 +128,9 @@ def preflight(
                 planned=compat_held.read(Checkpoint.open(str(Path(scratch) / name))),
                 said=said,
                 settings=settings,
+                aim=aim_of(
+                    location, settings, query=name if len(held) > 1 else query, context=context
+                ),
             )
             for name, said in zip(held, answers, strict=True)
         )
@@ -163,6 +170,7 @@ def _judge(
     planned: Held,
     said: Mapping[str, Any],
     settings: Settings,
+    aim: Aim,
 ) -> QueryPreflight:
     """Compare one query's checkpoint with what its new code wrote into the scratch one."""
     seen = said["state_window_ms"]
@@ -176,7 +184,9 @@ def _judge(
         format_version=said["format_version"],
         fail_on_data_loss=settings.kafka.fail_on_data_loss,
     )
-    items = (*_whole(checkpoint), *compare(held, demanded))
+    commands = aim.commands()
+    compared = (replace(i, hint=fill(i.hint, commands)) for i in compare(held, demanded))
+    items = (*_whole(checkpoint, aim), *compared)
     return QueryPreflight(
         query=said["query"],
         checkpoint=checkpoint.location,
@@ -192,9 +202,9 @@ def _source(source: Source, settings: Settings) -> Source:
     return source
 
 
-def _whole(checkpoint: Checkpoint) -> list[Item]:
+def _whole(checkpoint: Checkpoint, aim: Aim) -> list[Item]:
     """A damaged checkpoint takes no code at all."""
-    report = verify(checkpoint)
+    report = verify(checkpoint, aim=lambda: aim)
     if report.forecast is Effect.STARTS:
         return []
     acceptance = Acceptance.UNKNOWN

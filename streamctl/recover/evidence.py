@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from streamctl.checkpoint.change.area import target
@@ -12,6 +13,7 @@ from streamctl.checkpoint.location.store import Store
 from streamctl.checkpoint.tree.reader import Checkpoint
 from streamctl.checkpoint.verify.findings import Finding
 from streamctl.checkpoint.verify.kinds import Effect, Severity
+from streamctl.checkpoint.verify.remedy import Aim
 from streamctl.checkpoint.verify.verify import verify
 from streamctl.errors import CheckpointNotFound, NotFound, StreamctlError
 from streamctl.lifecycle.checks import Subject, run_all
@@ -120,7 +122,7 @@ def _queries(
             checkpoint = Checkpoint.open(location)
         except CheckpointNotFound:
             continue  # made, and ended before its first file
-        report = verify(checkpoint)
+        report = verify(checkpoint, aim=partial(Aim, query=query))
         bad = tuple(one for one in report.findings if one.severity is not Severity.NOTE)
         is_damaged = report.verdict is Verdict.PROBLEM
         found.append(

@@ -1,10 +1,14 @@
 """What was done to a checkpoint, told from its journal."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from streamctl.checkpoint.change.area import Area
 from streamctl.checkpoint.location import journal
+from streamctl.checkpoint.tree.files import local_path
+from streamctl.checkpoint.verify.seal import Remade
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,3 +57,36 @@ def read_changes(area: Area, *, newest: int) -> JournalReport:
         for name, entry in journal.named_entries(area.store)
     ]
     return JournalReport(location=area.location, entries=tuple(found[-newest:]))
+
+
+def remade(area: Area, location: str) -> list[Remade]:
+    """From where on a checkpoint may have been written anew since each change; oldest first.
+
+    Args:
+        area: the checkpoint, with what is kept about it.
+        location: of the checkpoint itself, as given.
+    """
+    path = local_path(location) or location
+    first: dict[str, int] = {}
+    found = []
+    for name, entry in journal.named_entries(area.store):
+        if entry.before.get("subject") != path:
+            continue
+        batch_id = _first_remade(entry.verb, entry.after.get("facts", {}), first)
+        if batch_id is not None:
+            first[name] = batch_id
+            found.append(Remade(at=entry.at, batch_id=batch_id))
+    return found
+
+
+def _first_remade(verb: str, facts: Mapping[str, Any], of: Mapping[str, int]) -> int | None:
+    """An undo brings back what the change that it reverses has remade."""
+    match verb:
+        case "rewind":
+            return int(facts["to_batch_id"]) + 1
+        case "skip":
+            return facts.get("first_raised_batch_id")
+        case "undo":
+            return of.get(facts["entry"])
+        case _:
+            return None

@@ -98,6 +98,7 @@ def plan_skip(
             "start": begin,
             "end": wanted.end,
             "dead_letter_topic": dead_letter_topic,
+            "first_raised_batch_id": _raised_batches(ids)[0],
             "ranges": ranges,
         },
         notes=(
@@ -158,18 +159,22 @@ def _beginning(checkpoint: Checkpoint, ids: LogIds, wanted: Skip) -> tuple[int, 
 
 def _written(checkpoint: Checkpoint, ids: LogIds, aim: Skip) -> Iterable[tuple[str, str]]:
     """The files that change, with their text."""
-    committed = _committed(ids)
-    batches = {ids.planned[-1]} if committed is None else {committed, ids.planned[-1]}
-    for batch_id in sorted(batches):
+    for batch_id in _raised_batches(ids):
         entry = checkpoint.offsets(batch_id)
         text = log.format_offsets(_raised(entry, aim)).decode()
         yield f"{layout.OFFSETS}/{batch_id}", text
-    if committed is None:
+    if _committed(ids) is None:
         for source in checkpoint.offsets(ids.planned[-1]).sources:
             if log.source_position(source).kafka is not None:
                 offsets = _lift(_initial(checkpoint, source.source_id), aim)
                 name = f"{layout.SOURCES}/{source.source_id}/0"
                 yield name, log.format_kafka_initial(offsets).decode()
+
+
+def _raised_batches(ids: LogIds) -> list[int]:
+    """Whose entries change: where the next batch begins, and where it ends if it is planned."""
+    committed = _committed(ids)
+    return sorted({ids.planned[-1], ids.planned[-1] if committed is None else committed})
 
 
 def _raised(entry: OffsetsEntry, aim: Skip) -> OffsetsEntry:

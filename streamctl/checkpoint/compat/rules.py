@@ -5,10 +5,10 @@ The rules are Spark's: "Recovery Semantics after Changes in a Streaming Query" i
 `IncrementalExecution.checkOperatorValidWithMetadata` (operators) and
 `StateSchemaCompatibilityChecker` (schemas). A column that keeps its type and name and changes its
 meaning, such as a sum over something else or another filter before it, is in no file: nothing
-here can tell.
+here can tell. Commands in the hints are fields, which who knows the checkpoint's place fills.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from streamctl.checkpoint.compat.model import (
     Acceptance,
@@ -20,7 +20,7 @@ from streamctl.checkpoint.compat.model import (
 )
 from streamctl.checkpoint.compat.schema import describe, fits, names, window_column
 
-_ROTATE = "Take the change back, or begin with empty state: `streamctl checkpoint rotate`."
+_ROTATE = "Take the change back, or begin with empty state: `{rotate}`."
 _ENCODING = "spark.sql.streaming.stateStore.encodingFormat"
 _PARTITIONS = "spark.sql.shuffle.partitions"
 _FIXED_PROPERTIES = ("timeMode", "outputMode")
@@ -55,8 +55,7 @@ def _spark(held: Held, demanded: Demanded) -> Item:
             name="Spark version",
             acceptance=Acceptance.RISKY,
             detail=f"Spark {demanded.spark_version} does not know {newer[0]}, which is pinned",
-            hint="A newer Spark wrote this: install it, or try a copy made with "
-            "`streamctl checkpoint restore`.",
+            hint="A newer Spark wrote this: install it, or try a copy made with `{restore}`.",
         )
     detail = f"Spark {demanded.spark_version} knows all that is pinned"
     return Item(name="Spark version", acceptance=Acceptance.ALLOWED, detail=detail)
@@ -109,7 +108,7 @@ def _topics(old: frozenset[str], now: frozenset[str], *, fails: bool) -> Iterato
             if fails
             else "",
             hint="Subscribe to it again, or begin anew where it ends: "
-            "`streamctl checkpoint rotate`."
+            "`{rotate}`."
             + (" `kafka.fail_on_data_loss=false` starts all the same." if fails else ""),
         )
     if new:
@@ -117,7 +116,7 @@ def _topics(old: frozenset[str], now: frozenset[str], *, fails: bool) -> Iterato
             name="topics",
             acceptance=Acceptance.RISKY,
             detail=f"{', '.join(new)} is new, and will be read from its earliest record",
-            hint="If that is too much, begin anew: `streamctl checkpoint rotate`.",
+            hint="If that is too much, begin anew: `{rotate}`.",
         )
     if not gone and not new:
         detail = f"{', '.join(sorted(now))}, as before"
@@ -133,7 +132,7 @@ def _settings(held: Held, demanded: Demanded) -> Iterator[Item]:
                 name=f"setting {name}",
                 acceptance=Acceptance.ALLOWED,
                 detail=f"{pinned} is pinned and stays; {now} has no effect",
-                hint="To change it, begin with empty state: `streamctl checkpoint rotate`.",
+                hint="To change it, begin with empty state: `{rotate}`.",
             )
     if held.format_version not in {None, demanded.format_version}:
         yield Item(
@@ -158,12 +157,21 @@ def _operators(held: Held, demanded: Demanded) -> Iterator[Item]:
             yield from _operator(old[number], new[number], avro=held.conf.get(_ENCODING) == "avro")
 
 
-def _refused(number: int, detail: str) -> Item:
+def _listed(stores: Mapping[str, object]) -> str:
+    return ", ".join(sorted(stores))
+
+
+def _refused(
+    number: int,
+    detail: str,
+    *,
+    condition: str = "STREAMING_STATEFUL_OPERATOR_NOT_MATCH_IN_STATE_METADATA",
+) -> Item:
     return Item(
         name=f"operator {number}",
         acceptance=Acceptance.IMPOSSIBLE,
         detail=detail,
-        condition="STREAMING_STATEFUL_OPERATOR_NOT_MATCH_IN_STATE_METADATA",
+        condition=condition,
         hint=_ROTATE,
     )
 
@@ -172,13 +180,18 @@ def _operator(old: StatefulOperator, new: StatefulOperator, *, avro: bool) -> It
     if old.name is not None and old.name != new.name:
         yield _refused(old.operator_id, f"{old.name} in the checkpoint, {new.name} in the code")
         return
+    if old.name is None and old.stores and new.stores and not old.stores.keys() & new.stores.keys():
+        # Before Spark 4.0 no name was written; a join's stores are not an aggregation's.
+        detail = f"it kept {_listed(old.stores)}, {new.name} keeps {_listed(new.stores)}"
+        yield _refused(old.operator_id, detail, condition="CANNOT_LOAD_STATE_STORE")
+        return
     name = f"operator {old.operator_id}"
     if old.stores is None or new.stores is None:
         yield Item(
             name=name,
             acceptance=Acceptance.UNKNOWN,
             detail="its schema cannot be read",
-            hint="`streamctl checkpoint verify` says which file stands in the way.",
+            hint="`{verify}` says which file stands in the way.",
         )
         return
     differing = [_rows(f"{name}, {store}", old.stores[store], new.stores[store], avro=avro)
@@ -215,7 +228,7 @@ def _rows(name: str, old: tuple[object, object], new: tuple[object, object],
                 acceptance=Acceptance.RISKY,
                 detail=detail,
                 hint="Spark looks at types alone: old state is read under the new names. If they "
-                "mean something else, begin with empty state: `streamctl checkpoint rotate`.",
+                "mean something else, begin with empty state: `{rotate}`.",
             )
     return None
 
@@ -280,7 +293,7 @@ def _windows(held: Held, demanded: Demanded) -> Iterator[Item]:
             detail=f"of {_seconds(held.window_ms)} are open in the state, the code makes windows "
             f"of {_seconds(demanded.window_ms)}",
             hint="Spark starts, and closes the open windows with their old length. To close them "
-            "first: `streamctl checkpoint rotate --drain`.",
+            "first: `{drain}`.",
         )
 
 

@@ -23,6 +23,19 @@ class NotAFile(Malformed):
     """A directory or a device has the name of a file."""
 
 
+class Unreadable(StreamctlError):
+    """Storage refuses a file or directory, or breaks; what is in it is not known.
+
+    Args:
+        path: relative, as it was asked for.
+        reason: what storage says.
+    """
+
+    def __init__(self, path: str, reason: object) -> None:
+        super().__init__(f'cannot read "{path}": {reason}')
+        self.path = path
+
+
 class Entry(NamedTuple):
     """One name in a directory. A tuple, because there may be a hundred thousand.
 
@@ -84,7 +97,7 @@ class Files:
 
         Raises:
             FileNotFoundError: no such directory.
-            StreamctlError: the store refuses or fails.
+            Unreadable: the store refuses or fails.
         """
         self.calls += 1
         if self._fs is None:
@@ -104,7 +117,7 @@ class Files:
         Raises:
             FileNotFoundError: no such file.
             NotAFile: the name is a directory or a device.
-            StreamctlError: the store refuses or fails.
+            Unreadable: the store refuses or fails.
         """
         self.calls += 1
         if self._fs is None:
@@ -128,7 +141,7 @@ class Files:
         Raises:
             FileNotFoundError: no such file.
             Malformed: larger than the limit, or not a regular file.
-            StreamctlError: the store refuses or fails.
+            Unreadable: the store refuses or fails.
         """
         with self.open(path) as stream:
             data = _guard(path, lambda: stream.read(limit_bytes + 1))
@@ -237,4 +250,4 @@ def _guard(path: str, work: Callable[[], T]) -> T:
     except NotADirectoryError as error:
         raise Malformed(f'"{path}" is not a directory') from error
     except OSError as error:
-        raise StreamctlError(f'cannot read "{path}": {error.strerror or error}') from error
+        raise Unreadable(path, error.strerror or error) from error

@@ -326,21 +326,34 @@ def read_operator_metadata(
     Raises:
         Malformed, Unsupported: the file cannot be read.
     """
-    place = layout.join(operator.path, layout.OPERATOR_METADATA)
-    names = {entry.name for entry in _list(files, place, details=False)}
-    name = layout.join(place, "metadata")
-    if "v2" in names:
-        inside = _list(files, layout.join(place, "v2"), details=False)
-        batches = layout.batch_ids(entry.name for entry in inside)
-        usable = [b for b in batches if batch_id is None or b <= batch_id]
-        if usable:
-            name = layout.join(place, "v2", str(usable[-1]))
-    elif "metadata" not in names:
+    name = operator_metadata_file(files, operator, batch_id=batch_id)
+    if name is None:
         return None
     try:
         return parse_operator_metadata(files.read(name), name=name)
     except FileNotFoundError:
         return None
+
+
+def operator_metadata_file(
+    files: Files, operator: Operator, *, batch_id: int | None = None
+) -> str | None:
+    """The file that says it; None when there is none.
+
+    Args:
+        files: the checkpoint's door.
+        operator: of `scan`.
+        batch_id: as of `read_operator_metadata`.
+    """
+    place = layout.join(operator.path, layout.OPERATOR_METADATA)
+    names = {entry.name for entry in _list(files, place, details=False)}
+    if "v2" in names:
+        inside = _list(files, layout.join(place, "v2"), details=False)
+        batches = layout.batch_ids(entry.name for entry in inside)
+        usable = [b for b in batches if batch_id is None or b <= batch_id]
+        if usable:
+            return layout.join(place, "v2", str(usable[-1]))
+    return layout.join(place, "metadata") if names & {"v2", "metadata"} else None
 
 
 def partition_count(conf: Mapping[str, str]) -> int | None:

@@ -4,12 +4,13 @@ Follows Hadoop's `ChecksumFileSystem`, `FileStreamSourceLog`, `FileStreamSink.ad
 that the sink's log already has is skipped, whatever the query) and `CompactibleFileStreamLog`.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 
 from streamctl.checkpoint.formats import filelog, log, sidecar
 from streamctl.checkpoint.tree import layout
-from streamctl.checkpoint.tree.files import Entry, Files
+from streamctl.checkpoint.tree.files import Entry, Files, NotAFile
 from streamctl.checkpoint.verify import changed
 from streamctl.checkpoint.verify.findings import Finding, finding
 from streamctl.checkpoint.verify.kinds import Effect, Severity
@@ -46,6 +47,29 @@ def _log_folder(folder: str, names: dict[str, Entry], *, next_id: int) -> Iterat
             yield finding("sidecar-blocks", item.path, f"batch {number} cannot be written")
         else:
             yield item
+    numbers = layout.batch_ids(name for name in entries if not names[name].is_directory)
+    yield from without_sum(folder, [str(number) for number in numbers], names)
+
+
+def without_sum(
+    folder: str,
+    files: Sequence[str],
+    there: Container[str],
+    sidecar: Callable[[str], str] = layout.hadoop_sidecar,
+) -> Iterator[Finding]:
+    """Files without a checksum between files that have one: Spark reads them all the same.
+
+    Args:
+        folder: where, relative to the checkpoint.
+        files: names, oldest first. Of the first and the last, Spark may just purge or write it.
+        there: every name in the folder.
+        sidecar: the name of a file's checksum.
+    """
+    have = [number for number, name in enumerate(files) if sidecar(name) in there]
+    for number in range(have[0], have[-1]) if have else ():
+        if sidecar(files[number]) not in there:
+            path = layout.join(folder, files[number])
+            yield finding("sidecar-missing", path, "older and newer ones have a checksum")
 
 
 def beside(folder: str, entries: Iterable[Entry], *, known: Iterable[str]) -> Iterator[Finding]:
@@ -107,9 +131,10 @@ def check_sum(
     """
     path = layout.join(folder, name)
     other = layout.join(folder, layout.hadoop_sidecar(name))
+    same = True
     try:
         sums = files.read(other)
-        with files.open(path) as stream:
+        with suppress(NotAFile), files.open(path) as stream:  # that is told elsewhere
             same = sidecar.hadoop_matches(sums, stream, name=other)
     except Malformed as error:
         yield finding("sidecar-damaged", other, error.message)
@@ -191,7 +216,7 @@ def _source(logs: Logs, folder: str, names: dict[str, Entry]) -> Iterator[Findin
     for item in found:
         # With an offset log the first offsets are only looked at when a partition is new.
         effect = Effect.STARTS if logs.start is not None else item.effect
-        yield finding(item.code, item.path, item.detail, effect=effect)
+        yield item if item.code == "unreadable" else replace(item, effect=effect)
 
 
 def _is_file_log(data: bytes) -> bool:
@@ -215,7 +240,7 @@ def _file_source(logs: Logs, folder: str, chain: filelog.LogChain) -> Iterator[F
         )
         yield from check_sum_if_any(logs.files, path)
     for item in found:
-        yield finding(item.code, item.path, item.detail, effect=Effect.FAILS)
+        yield item if item.code == "unreadable" else replace(item, effect=Effect.FAILS)
 
 
 def _blocked(folder: str, names: Iterable[str], *, after: int | None) -> Iterator[Finding]:

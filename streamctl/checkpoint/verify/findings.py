@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from streamctl.checkpoint.verify.kinds import Effect, Severity, kinds
 from streamctl.reports import Verdict
 
+RESTORE = "Restore the checkpoint from a backup: `{restore}`."
 _NOT_KNOWN = frozenset({"format-unsupported", "unreadable", "kafka-unreachable"})
 
 
@@ -24,7 +25,7 @@ class Finding:
         path: the file, relative to the checkpoint; "" for the whole.
         detail: what was seen, one line.
         condition: Spark's error condition or message; empty when Spark does not complain.
-        hint: the way out, with its command.
+        hint: the way out, with its command; until `remedy.complete` with fields to fill.
     """
 
     code: str
@@ -52,6 +53,7 @@ def finding(
     effect: Effect | None = None,
     severity: Severity | None = None,
     condition: str | None = None,
+    remedy: str = "",
 ) -> Finding:
     """A finding of a listed kind.
 
@@ -62,6 +64,7 @@ def finding(
         effect: where it differs from the kind's usual one.
         severity: likewise.
         condition: likewise.
+        remedy: likewise.
 
     Raises:
         KeyError: no such kind.
@@ -74,7 +77,7 @@ def finding(
         path=path,
         detail=detail,
         condition=kind.condition if condition is None else condition,
-        hint=kind.remedy.replace("{path}", path),
+        hint=remedy or kind.remedy,
     )
 
 

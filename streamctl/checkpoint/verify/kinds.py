@@ -34,7 +34,7 @@ class Kind:
         effect: usual effect on the next start.
         meaning: one or two sentences.
         condition: Spark's error condition or message text; empty when Spark does not complain.
-        remedy: a sentence with a command; `{path}` stands for the file.
+        remedy: a sentence with a command; `remedy.py` fills its fields.
     """
 
     code: str

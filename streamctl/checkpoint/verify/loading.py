@@ -59,6 +59,7 @@ class Trouble:
         detail: one line.
         supported: false when only this release does not know the format.
         missing: it is not there.
+        codec: it is of another compression than the pinned one.
         is_base: it is a snapshot; Spark may begin with an older one instead.
     """
 
@@ -66,7 +67,12 @@ class Trouble:
     detail: str
     supported: bool = True
     missing: bool = False
+    codec: bool = False
     is_base: bool = False
+
+
+class CodecDiffers(Malformed):
+    """A file is of another compression than the offset log pins."""
 
 
 class Loader:
@@ -254,7 +260,7 @@ class Loader:
                 pass
         self._compare(store, file, counter.codec)
         if self._codec and counter.codec != self._codec:
-            raise Malformed(f'"{path}" is {counter.codec}, and {self._codec} is pinned')
+            raise CodecDiffers(f'"{path}" is {counter.codec}, and {self._codec} is pinned')
         if not counter.end_seen:
             self._cut.append((file.name, counter.codec))
         return counter
@@ -375,7 +381,13 @@ def _stops(name: str, error: StreamctlError, *, is_base: bool = False) -> Troubl
     supported = not isinstance(error, Unsupported)
     if isinstance(error, RowsDamaged):  # found when the snapshot is loaded already
         is_base = False
-    return Trouble(name=name, detail=error.message, supported=supported, is_base=is_base)
+    return Trouble(
+        name=name,
+        detail=error.message,
+        supported=supported,
+        codec=isinstance(error, CodecDiffers),
+        is_base=is_base,
+    )
 
 
 def _without(store: Store, trouble: Trouble) -> Store:
@@ -386,5 +398,7 @@ def _damaged(store: Store, trouble: Trouble) -> Finding:
     path = layout.join(store.path, trouble.name)
     if not trouble.supported:
         return finding("format-unsupported", path, trouble.detail, effect=Effect.UNKNOWN)
+    if trouble.codec:
+        return finding("state-codec-mismatch", path, trouble.detail)
     code = "state-file-missing" if trouble.missing else "state-file-damaged"
     return finding(code, path, trouble.detail)

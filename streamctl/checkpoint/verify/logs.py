@@ -4,17 +4,17 @@ Follows `MicroBatchExecution.populateStartOffsets`, `HDFSMetadataLog` and `Strea
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from streamctl.checkpoint.formats import decode, log
 from streamctl.checkpoint.formats.model import CommitEntry, OffsetsEntry, SourcePosition
 from streamctl.checkpoint.tree import layout
-from streamctl.checkpoint.tree.files import Entry, Files
+from streamctl.checkpoint.tree.files import Entry, Files, Unreadable
 from streamctl.checkpoint.tree.start import Start, holes, plan_start
 from streamctl.checkpoint.verify import pinned
-from streamctl.checkpoint.verify.findings import Finding, finding
+from streamctl.checkpoint.verify.findings import RESTORE, Finding, finding
 from streamctl.checkpoint.verify.kinds import Effect
 from streamctl.errors import Malformed, Unsupported
 
@@ -79,6 +79,20 @@ def look(files: Files) -> Logs:
     return logs
 
 
+def nothing(files: Files) -> Logs:
+    """Logs that could not be read."""
+    return Logs(
+        files=files,
+        root={},
+        offsets={},
+        commits={},
+        planned=[],
+        committed=[],
+        start=None,
+        has_state=False,
+    )
+
+
 def listing(files: Files, directory: str) -> dict[str, Entry]:
     """A directory by name; empty when it is not there."""
     try:
@@ -88,9 +102,15 @@ def listing(files: Files, directory: str) -> dict[str, Entry]:
 
 
 def attempt(
-    found: list[Finding], code: str, path: str, work: Callable[[], T], *, missing: str = ""
+    found: list[Finding],
+    code: str,
+    path: str,
+    work: Callable[[], T],
+    *,
+    missing: str = "",
+    remedy: str = "",
 ) -> T | None:
-    """Do one reading; a damaged or unknown file becomes a finding and None.
+    """Do one reading; a file that is damaged, unknown or refused becomes a finding and None.
 
     Args:
         found: where the finding goes.
@@ -98,6 +118,7 @@ def attempt(
         path: the file.
         work: the reading.
         missing: code of a missing file; empty: the absence is the caller's matter.
+        remedy: of a damaged file, where it differs from the usual one.
 
     Raises:
         FileNotFoundError: the file is not there and `missing` is empty.
@@ -109,12 +130,38 @@ def attempt(
     except decode.Trailing as error:
         found.append(finding("trailing-bytes", path, error.message))
     except Malformed as error:
-        found.append(finding(code, path, error.message))
+        found.append(finding(code, path, error.message, remedy=remedy))
+    except Unreadable as error:
+        found.append(finding("unreadable", error.path, error.message))
     except FileNotFoundError:
         if not missing:
             raise
         found.append(finding(missing, path, f'"{path}" is missing'))
     return None
+
+
+def guarded(
+    path: str, work: Callable[[], Iterable[Finding]], *, purged: bool = False
+) -> Iterator[Finding]:
+    """What a look finds; what storage refuses on the way is a finding too, and ends it.
+
+    Args:
+        path: what is looked at.
+        work: the look.
+        purged: no start needs it, so that a file which vanishes under it is no matter.
+
+    Raises:
+        FileNotFoundError: a file vanished, and that matters.
+    """
+    try:
+        yield from work()
+    except FileNotFoundError:
+        if not purged:
+            raise
+    except Unreadable as error:
+        yield finding("unreadable", error.path, error.message)
+    except OSError as error:  # in the middle of a file
+        yield finding("unreadable", path, f'cannot read "{path}": {error.strerror or error}')
 
 
 def _metadata(logs: Logs) -> list[Finding]:
@@ -176,7 +223,9 @@ def _entry(logs: Logs, found: list[Finding], batch: int) -> OffsetsEntry | None:
     path = f"{layout.OFFSETS}/{batch}"
     entry = logs.offsets.get(str(batch))
     if entry is not None and entry.is_directory:
-        found.append(finding("log-entry-directory", path, f'"{path}" is a directory'))
+        remedy = RESTORE if batch in logs.committed else ""  # the entry itself is lost
+        detail = f'"{path}" is a directory'
+        found.append(finding("log-entry-directory", path, detail, remedy=remedy))
         return None
     parsed = attempt(
         found,

@@ -6,6 +6,7 @@ and `loading` (whether it can be loaded).
 
 import os
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from streamctl.checkpoint.formats.operator import OperatorMetadata, parse_schema
@@ -17,6 +18,7 @@ from streamctl.checkpoint.tree.state import (
     Operator,
     Store,
     is_rocksdb,
+    operator_metadata_file,
     partition_count,
     read_operator_metadata,
     scan,
@@ -24,10 +26,10 @@ from streamctl.checkpoint.tree.state import (
 )
 from streamctl.checkpoint.verify import changed
 from streamctl.checkpoint.verify.files import check_sum_if_any
-from streamctl.checkpoint.verify.findings import Finding, finding
+from streamctl.checkpoint.verify.findings import RESTORE, Finding, finding
 from streamctl.checkpoint.verify.kinds import Effect, Severity
 from streamctl.checkpoint.verify.loading import Loader
-from streamctl.checkpoint.verify.logs import Logs, attempt
+from streamctl.checkpoint.verify.logs import Logs, attempt, guarded
 from streamctl.checkpoint.verify.releases import planned_by
 from streamctl.errors import Malformed, Unsupported
 
@@ -80,7 +82,9 @@ def look(
         limit_bytes=limit_bytes,
     )
     for operator in operators:
-        found += _operator(logs, operator, loader, in_place=in_place)
+        found += guarded(
+            operator.path, partial(_operator, logs, operator, loader, in_place=in_place)
+        )
     found += _missing_operators(logs, operators)
     return operators, found, loader.unread
 
@@ -111,12 +115,13 @@ def _operator(
     logs: Logs, operator: Operator, loader: Loader, *, in_place: bool
 ) -> Iterator[Finding]:
     found: list[Finding] = []
-    metadata = _metadata(logs, operator, found)
+    path = operator_metadata_file(logs.files, operator) or _first_metadata(operator)
+    metadata = _metadata(logs, operator, path, found)
     yield from found
     if metadata is not None:
-        yield from _identity(operator, metadata)
+        yield from _identity(operator, metadata, path)
     if metadata is not None and in_place and logs.files.is_local:
-        yield from _elsewhere(logs, operator, metadata)
+        yield from _elsewhere(logs, operator, metadata, path)
     yield from _places(logs, operator, metadata)
     yield from _schemas(logs, operator, metadata)
     count = partition_count(logs.last.conf) if logs.last else None
@@ -124,37 +129,60 @@ def _operator(
         in_use = count is None or store.partition_id < count
         yield from _strays(logs, store)
         if in_use and logs.start is not None:
-            yield from _store(logs, store, loader)
+            yield from guarded(store.path, partial(_store, logs, store, loader))
 
 
-def _metadata(logs: Logs, operator: Operator, found: list[Finding]) -> OperatorMetadata | None:
-    path = layout.join(operator.path, layout.OPERATOR_METADATA)
+def _first_metadata(operator: Operator) -> str:
+    return layout.join(operator.path, layout.OPERATOR_METADATA, "metadata")
+
+
+def _metadata(
+    logs: Logs, operator: Operator, path: str, found: list[Finding]
+) -> OperatorMetadata | None:
+    needed = _needs_metadata(logs, operator)
 
     def read() -> OperatorMetadata | None:
         try:
             return read_operator_metadata(logs.files, operator)
         except NotAFile as error:  # Spark takes it for there, and never reads it
-            needed = _needs_metadata(logs, operator)
             code = "operator-metadata-gone" if needed else "operator-metadata-missing"
-            found.append(finding(code, f"{path}/metadata", error.message))
+            found.append(finding(code, path, error.message, remedy="" if needed else _MOVE))
             return None
 
-    metadata = attempt(found, "operator-metadata-damaged", f"{path}/metadata", read)
+    metadata = attempt(found, "operator-metadata-damaged", path, read, remedy=_anew(path))
     if metadata is not None and metadata.version == 1:
-        found += check_sum_if_any(logs.files, f"{path}/metadata", changed.operator)
+        found += check_sum_if_any(logs.files, path, changed.operator)
     if metadata is None and not found:
-        detail = f"operator {operator.operator_id} has no metadata file"
-        if _needs_metadata(logs, operator):
-            found.append(finding("operator-metadata-gone", f"{path}/v2", detail))
-            return None
-        blocked = logs.files.exists(f"{path}/{layout.hadoop_sidecar('metadata')}")
-        if blocked or _writes_metadata(logs):
-            # The new file's rename stumbles over the old one's checksum.
-            effect = Effect.FAILS if blocked else Effect.STARTS
-            found.append(
-                finding("operator-metadata-missing", f"{path}/metadata", detail, effect=effect)
-            )
+        found += _without_metadata(logs, operator, needed=needed)
     return metadata
+
+
+def _without_metadata(logs: Logs, operator: Operator, *, needed: bool) -> Iterator[Finding]:
+    path = _first_metadata(operator)
+    detail = f"operator {operator.operator_id} has no metadata file"
+    if needed:
+        yield finding("operator-metadata-gone", f"{path.rpartition('/')[0]}/v2", detail)
+        return
+    blocker = list(_blocker(logs, path))
+    if blocker or _writes_metadata(logs):
+        yield finding("operator-metadata-missing", path, detail)
+    yield from blocker
+
+
+def _blocker(logs: Logs, path: str) -> Iterator[Finding]:
+    """The old checksum of a file that Spark would write anew: the rename stumbles over it."""
+    sums = layout.hadoop_sidecar(path)
+    if logs.files.exists(sums):
+        says = "Rename destination already exists"
+        yield finding("sidecar-blocks", sums, f'"{path}" cannot be written', condition=says)
+
+
+_MOVE = "Nothing is needed to start; move it away, and Spark writes the file anew: `{move}`."
+
+
+def _anew(path: str) -> str:
+    """What to do with metadata: Spark writes version 1 anew, and version 2 in batch 0 alone."""
+    return RESTORE if path.rpartition("/")[0].endswith("/v2") else ""
 
 
 def _needs_metadata(logs: Logs, operator: Operator) -> bool:
@@ -163,12 +191,12 @@ def _needs_metadata(logs: Logs, operator: Operator) -> bool:
     return later and logs.files.exists(layout.join(operator.path, layout.STATE_SCHEMA))
 
 
-def _identity(operator: Operator, metadata: OperatorMetadata) -> Iterator[Finding]:
+def _identity(operator: Operator, metadata: OperatorMetadata, path: str) -> Iterator[Finding]:
     """Id and name, by which Spark finds the operator in the query's plan."""
-    path = layout.join(operator.path, layout.OPERATOR_METADATA)
+    remedy = _anew(path)
     if metadata.operator_id != operator.operator_id:
         detail = f"it is of operator {metadata.operator_id}"
-        yield finding("operator-metadata-damaged", path, detail)
+        yield finding("operator-metadata-damaged", path, detail, remedy=remedy)
     if not metadata.stores:
         yield finding(
             "operator-metadata-damaged",
@@ -176,14 +204,17 @@ def _identity(operator: Operator, metadata: OperatorMetadata) -> Iterator[Findin
             "it names no stores, which a start does not need",
             effect=Effect.STARTS,
             severity=Severity.WARNING,
+            remedy=remedy,
         )
     if metadata.name not in _NAMES:
-        yield finding("operator-unknown", path, f'it is named "{metadata.name[:60]}"')
+        detail = f'it is named "{metadata.name[:60]}"'
+        yield finding("operator-unknown", path, detail, remedy=remedy)
 
 
-def _elsewhere(logs: Logs, operator: Operator, metadata: OperatorMetadata) -> Iterator[Finding]:
+def _elsewhere(
+    logs: Logs, operator: Operator, metadata: OperatorMetadata, path: str
+) -> Iterator[Finding]:
     """Schema files that are named at another place than here."""
-    path = layout.join(operator.path, layout.OPERATOR_METADATA)
     for store in metadata.stores:
         for place in store.schema_paths[-1:]:
             folder = layout.join(operator.path, layout.STATE_SCHEMA, store.name)
@@ -274,16 +305,21 @@ def _schemas(
 
 
 def _schema(logs: Logs, found: list[Finding], path: str, *, effect: Effect) -> None:
+    """One schema file; `effect` is that of its absence."""
+    remedy = RESTORE if effect is Effect.FAILS else ""
     try:
         attempt(
-            found, "schema-damaged", path, lambda: parse_schema(logs.files.read(path), name=path)
+            found,
+            "schema-damaged",
+            path,
+            lambda: parse_schema(logs.files.read(path), name=path),
+            remedy=remedy,
         )
         found += check_sum_if_any(logs.files, path, changed.schema)
     except FileNotFoundError:
-        folder, _, name = path.rpartition("/")
-        if logs.files.exists(layout.join(folder, layout.hadoop_sidecar(name))):
-            effect = Effect.FAILS  # the new file's rename stumbles over the old one's checksum
-        found.append(finding("schema-missing", path, f'"{path}" is missing', effect=effect))
+        detail = f'"{path}" is missing'
+        found.append(finding("schema-missing", path, detail, effect=effect, remedy=remedy))
+        found += _blocker(logs, path)
 
 
 def _strays(logs: Logs, store: Store) -> Iterator[Finding]:

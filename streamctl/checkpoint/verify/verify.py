@@ -7,18 +7,23 @@ gone by the second.
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import partial
 
-from streamctl.checkpoint.tree.files import Files
+from streamctl.checkpoint.tree import layout
+from streamctl.checkpoint.tree.files import Files, Unreadable
 from streamctl.checkpoint.tree.reader import ATTEMPTS, Checkpoint
+from streamctl.checkpoint.tree.state import Operator
 from streamctl.checkpoint.verify import deep as verify_deep
 from streamctl.checkpoint.verify import files as verify_files
 from streamctl.checkpoint.verify import logs as verify_logs
+from streamctl.checkpoint.verify import remedy
 from streamctl.checkpoint.verify import state as verify_state
 from streamctl.checkpoint.verify.findings import Finding, finding, forecast
 from streamctl.checkpoint.verify.kinds import Effect, Severity
+from streamctl.checkpoint.verify.logs import guarded
 from streamctl.errors import StreamctlError, Unsupported
 from streamctl.reports import Verdict, worst
 
@@ -99,7 +104,8 @@ class QueriesReport:
 class _Look:
     logs: verify_logs.Logs
     findings: tuple[Finding, ...]
-    unread: int
+    operators: tuple[Operator, ...] = ()
+    unread: int = 0
 
 
 def verify(
@@ -109,6 +115,7 @@ def verify(
     sink: str = "",
     more: Callable[[verify_logs.Logs], list[Finding]] | None = None,
     query: str = "",
+    aim: Callable[[], remedy.Aim] | None = None,
     now: datetime | None = None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> VerifyReport:
@@ -120,19 +127,25 @@ def verify(
         sink: output directory of a file sink, to compare its log; "" for none.
         more: further checks of the logs, such as against Kafka.
         query: its name, for the report.
+        aim: what the remedies' commands have to name; by default the checkpoint's location.
+            Asked when there are findings.
         now: UTC; the clock's by default.
         sleep: waits between two looks.
 
     Raises:
-        StreamctlError: storage fails, or files kept vanishing.
+        StreamctlError: files kept vanishing.
     """
     files = checkpoint.files
     output = Files(sink) if sink else None
     look, looks = _settled(files, output, level, sleep)
-    found = list(look.findings)
-    if more is not None:
-        found += more(look.logs)
     logs = look.logs
+    found = remedy.complete(
+        [*look.findings, *(more(logs) if more is not None else ())],
+        files,
+        aim or partial(remedy.Aim, path=checkpoint.location, sink=sink),
+        output=output,
+        newest_sound=lambda: remedy.newest_sound(logs, look.operators, look.findings),
+    )
     return VerifyReport(
         verdict=worst(item.verdict for item in found),
         forecast=forecast(found),
@@ -167,7 +180,7 @@ def _settled(
             return look, number + 1
         seen, before = again, seen
         kept = tuple(item for item in look.findings if (item.code, item.path) in before)
-        look = _Look(logs=look.logs, findings=kept, unread=look.unread)
+        look = replace(look, findings=kept)
     return look, _LOOKS
 
 
@@ -185,26 +198,43 @@ def _look(files: Files, output: Files | None, level: Level) -> _Look:
 
 
 def _look_once(files: Files, output: Files | None, level: Level) -> _Look:
-    logs = verify_logs.look(files)
+    try:
+        logs = verify_logs.look(files)
+    except Unreadable as error:  # without the logs nothing else says anything
+        refused = finding("unreadable", error.path, error.message)
+        return _Look(logs=verify_logs.nothing(files), findings=(refused,))
     found = list(logs.found)
-    found += verify_files.look(logs)
-    found += verify_files.look_at_sources(logs)
-    newest_state = unread = 0
+    found += guarded("", lambda: verify_files.look(logs))
+    found += guarded(layout.SOURCES, lambda: verify_files.look_at_sources(logs))
+    operators, unread = _look_at_state(logs, level, found)
+    if output is not None:
+        stores = [store for operator in operators for store in operator.stores]
+        newest = max((f.version for store in stores for f in store.files), default=0)
+        found += guarded(
+            layout.SINK_LOG, lambda: verify_files.look_at_sink(logs, output, newest_state=newest)
+        )
+    return _Look(logs=logs, findings=_once(found), operators=operators, unread=unread)
+
+
+def _look_at_state(
+    logs: verify_logs.Logs, level: Level, found: list[Finding]
+) -> tuple[tuple[Operator, ...], int]:
+    """The operators, and how many files were too large."""
+    operators: tuple[Operator, ...] = ()
+    unread = 0
     try:
         limit_bytes = _LIMIT_BYTES[level]
         operators, state_findings, unread = verify_state.look(
             logs, limit_bytes=limit_bytes, in_place=level is not Level.BRIEF
         )
-        stores = [store for operator in operators for store in operator.stores]
-        newest_state = max((f.version for store in stores for f in store.files), default=0)
         found += state_findings
         if level is Level.DEEP:
             found += verify_deep.look(logs, operators)
     except Unsupported as error:
         found.append(finding("format-unsupported", "", error.message))
-    if output is not None:
-        found += verify_files.look_at_sink(logs, output, newest_state=newest_state)
-    return _Look(logs=logs, findings=_once(found), unread=unread)
+    except Unreadable as error:
+        found.append(finding("unreadable", error.path, error.message))
+    return operators, unread
 
 
 def _once(found: list[Finding]) -> tuple[Finding, ...]:

@@ -13,22 +13,20 @@ from streamctl.checkpoint.formats import log
 from streamctl.checkpoint.formats.model import CommitEntry, OffsetsEntry
 from streamctl.checkpoint.formats.rows import Counter, LineageItem
 from streamctl.checkpoint.tree import layout
-from streamctl.checkpoint.tree.files import Files
+from streamctl.checkpoint.tree.files import Files, Unreadable
 from streamctl.checkpoint.tree.keys import count_keys
 from streamctl.checkpoint.tree.state import Chain, StateFile, Store, chain, unique_id_of
 from streamctl.checkpoint.verify.findings import Finding, finding
 from streamctl.checkpoint.verify.logs import Logs
 from streamctl.errors import Malformed, Unsupported
 
+_TOLD_ELSEWHERE = (Malformed, Unsupported, Unreadable, FileNotFoundError)
+"""Where a file cannot be read, or was purged meanwhile."""
 _HDFS_KINDS = frozenset({"delta", "snapshot"})
 
 
 def look_at_logs(logs: Logs) -> Iterator[Finding]:
-    """Each planned batch against the commit and the plan before it: notes, for clocks may step.
-
-    Raises:
-        FileNotFoundError: a file vanished since the listing.
-    """
+    """Each planned batch against the commit and the plan before it: notes, for clocks may step."""
     yield from _losers(logs)
     commits = committed(logs)
     before: OffsetsEntry | None = None
@@ -64,8 +62,8 @@ def committed(logs: Logs) -> dict[int, CommitEntry]:
         path = f"{layout.COMMITS}/{batch}"
         try:
             found[batch] = log.parse_commit(logs.files.read(path), name=path)
-        except (Malformed, Unsupported):
-            continue  # told elsewhere
+        except _TOLD_ELSEWHERE:
+            continue
     return found
 
 
@@ -73,7 +71,7 @@ def _offsets(logs: Logs, batch: int) -> OffsetsEntry | None:
     path = f"{layout.OFFSETS}/{batch}"
     try:
         return log.parse_offsets(logs.files.read(path), name=path)
-    except (Malformed, Unsupported):
+    except _TOLD_ELSEWHERE:
         return None
 
 
@@ -144,8 +142,8 @@ def check_snapshots(files: Files, store: Store) -> Iterator[Finding]:
         try:
             made = count_keys(files, store, older).keys
             here = count_keys(files, store, Chain(version=file.version, base=file, changes=())).keys
-        except (Malformed, Unsupported):
-            continue  # told elsewhere, or too large to count
+        except _TOLD_ELSEWHERE:  # or too large to count
+            continue
         if made != here:
             detail = f"it has {here} keys, and the changes up to it make {made}"
             yield finding("state-file-differs", layout.join(store.path, file.name), detail)

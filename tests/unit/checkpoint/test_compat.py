@@ -9,7 +9,10 @@ from streamctl.checkpoint.compat.model import Demanded, Held, Source, StatefulOp
 from streamctl.checkpoint.compat.rules import compare
 from streamctl.checkpoint.compat.schema import describe, fits, window_column
 from streamctl.checkpoint.tree.reader import Checkpoint
+from streamctl.checkpoint.tree.state import JOIN_STORES
+from streamctl.checkpoint.verify.remedy import Aim, fill
 from tests.goldens import cases, golden
+from tests.remedies import commands, parsed
 
 
 def field(name, kind, *, null=True):
@@ -49,6 +52,9 @@ SAME = Demanded(
     fail_on_data_loss=False,
 )
 MINUTES_5 = frozenset({300_000})
+
+
+JOIN = dict.fromkeys(JOIN_STORES, (KEY, VALUE))
 
 
 def rows(key=KEY, value=VALUE, **more):
@@ -205,6 +211,18 @@ CASES = [
         },
         {("operator 0, default", "risky")},
     ),
+    (
+        "a join that was an aggregation, before operators had names",
+        {"operators": rows(name=None)},
+        {"operators": (replace(AGGREGATION, name="symmetricHashJoin", stores=JOIN),)},
+        {("operator 0", "impossible")},
+    ),
+    (
+        "an aggregation as before, before operators had names",
+        {"operators": rows(name=None)},
+        {},
+        set(),
+    ),
     ("longer windows", {}, {"window_ms": MINUTES_5}, {("windows", "risky")}),
     ("windows in a plan not understood", {}, {"window_ms": None}, {("windows", "unknown")}),
     ("no window is open", {"window_ms": frozenset()}, {"window_ms": MINUTES_5}, set()),
@@ -219,6 +237,11 @@ def test_what_is_told_of_a_change(before, now, told):
     assert found == told
     for item in compare(replace(HELD, **before), replace(SAME, **now)):
         assert item.acceptance == "allowed" or item.hint
+        hint = fill(item.hint, Aim(path="/foreign/cp").commands())
+        for words in commands(hint):
+            given = parsed(*words[1:]) if words[:2] != ["streamctl", "start"] else {}
+            named = [given.get("path"), given.get("to"), *given.get("assignments", ())]
+            assert not given or any("/foreign/cp" in name for name in named if name), hint
 
 
 def variables(**kinds):
