@@ -103,11 +103,13 @@ def _moved(area: Area, entry: Entry, acts: tuple[Act, ...]) -> Iterable[Obstacle
     else:
         same = fingerprint_of(area, acts) == entry.after.get("fingerprint")
     if not same:
+        made_one = bool(entry.after.get("facts", {}).get("before"))
+        back = "`streamctl checkpoint rotate --back` leaves both generations as they are. "
         yield Obstacle(
             code="moved-since",
             message=f"{entry.before.get('subject', 'the pointer')} has changed since {entry.verb}",
             hint="A later change is undone first; batches that ran since cannot be kept apart. "
-            "`streamctl checkpoint journal` lists what was done.",
+            f"{back * made_one}`streamctl checkpoint journal` lists what was done.",
             exit_code=ExitCode.REFUSED,
             overridable=False,
         )

@@ -18,6 +18,7 @@ from streamctl.checkpoint.change.restore import (
     plan_restore,
     restore_generation,
 )
+from streamctl.checkpoint.change.rotate import plan_back
 from streamctl.checkpoint.location import generations
 from streamctl.checkpoint.tree.reader import Checkpoint
 from streamctl.errors import ExitCode, NotFound, Refused
@@ -82,6 +83,16 @@ def test_undo_gives_the_tree_of_before(root):
     assert digest(root / "checkpoint", root / "out") != before
     undo(area_of(str(root / "checkpoint")))
     assert digest(root / "checkpoint", root / "out") == before
+
+
+def test_once_batches_ran_the_way_back_is_the_pointer(root):
+    restored(root)
+    (root / "checkpoint/0002/windows/commits/1").write_bytes(b'v1\n{"nextBatchWatermarkMs":0}')
+    area = area_of(str(root / "checkpoint"))
+    with pytest.raises(Refused) as refusal:
+        undo(area)
+    assert "rotate --back" in refusal.value.hint
+    assert plan_back(area, why="", now=NOW).facts["generation"] == "0001"
 
 
 def test_a_clear_that_died_is_finished_first_and_takes_nothing_back(root, monkeypatch):
