@@ -122,7 +122,12 @@ def two_jobs(streamctl, monkeypatch, tmp_path):
 
 
 def test_commands_are_about_the_job_that_was_named_with_the_operator_s_settings(two_jobs):
-    given = Here(output=Output.JSON, context="other", assignments=["kafka.timeout_seconds=3"])
+    given = Here(
+        path="chaos run",
+        output=Output.JSON,
+        context="other",
+        assignments=["kafka.timeout_seconds=3"],
+    )
     job = chaos_target._target(given, two_jobs, SimpleNamespace(queries=[]))
     assert job.must("status")["job"] == "other"
     values = {each["key"]: each["value"] for each in job.must("config", "explain")["settings"]}
