@@ -239,7 +239,11 @@ def shape(root: Path) -> dict[str, bytes]:
     for path in sorted(root.rglob("*")):
         name = path.relative_to(root).as_posix()
         ours = ".streamctl" in name or any(
-            part in name for part in ("_streamctl/journal", "_streamctl/trash", "_streamctl/lease")
+            part in name
+            for part in (
+                *("_streamctl/journal", "_streamctl/trash", "_streamctl/lease"),
+                "backups/locks",  # a dead reader's binds nobody, and prune sweeps it
+            )
         )
         if path.is_file() and not ours:
             found[name] = path.read_bytes()
