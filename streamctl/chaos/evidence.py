@@ -188,6 +188,7 @@ class Evidence:
         rate: records a second that were sent meanwhile.
         deleted, told_deleted: query -> records that Kafka had deleted before it read them, and
             those that the job told of.
+        launched: when a driver said that it starts its queries, seconds since 1970.
         aimed: kills that were to hit a phase.
         set_to: those settings of the job that say when it must tell of trouble, by section; empty
             when not known.
@@ -213,6 +214,7 @@ class Evidence:
     samples: list[Sample] = field(default_factory=list)
     batches: list[Batch] = field(default_factory=list)
     letters: list[Letters] = field(default_factory=list)
+    launched: list[float] = field(default_factory=list)
     aimed: list[Aimed] = field(default_factory=list)
     signs: dict[str, float] = field(default_factory=dict)
     deleted: dict[str, int] = field(default_factory=dict)

@@ -17,7 +17,8 @@ class Moment(NamedTuple):
     """A sample, and what was before it.
 
     Attributes:
-        silent_seconds: since the last commit, or since the driver began; 0 without work to do.
+        silent_seconds: since the last commit, or since the driver began, or said that it starts
+            its queries; 0 without work to do.
         others_silent_seconds: since the query that writes dead letters finished a batch; 0 where
             there is none.
         stall_seconds: how long that may be before the job is no longer ready.
@@ -45,6 +46,7 @@ def moments(evidence: Evidence) -> list[Moment]:
             heard, last = sample.at, now
         if sample.true_lag == 0:
             heard = sample.at + _IDLE_SECONDS
+        heard = max([heard, *(at for at in evidence.launched if at <= sample.at)])
         silent, others = max(0.0, sample.at - heard), _others_silent(evidence, sample.at)
         found.append(Moment(sample, silent, others, _stall(evidence, sample.at)))
     return found

@@ -41,7 +41,8 @@ _JOB: dict[str, Any] = {
     # a fault lasts for seconds, and what must be told has to be told in that time
     "observe.every_seconds": 2,
     "observe.stall_seconds": 10,
-    "alerts.not_processing_seconds": 5,
+    "alerts.not_processing_seconds": 10,
+    "alerts.time_lag_seconds": 0,  # its records bear times of long ago
     "alerts.lag_records": 5000,
     "alerts.average_seconds": 5,
     "alerts.settle_seconds": 5,

@@ -24,7 +24,7 @@ from streamctl.chaos.verbs import table
 from streamctl.chaos.verbs.checkpoint import VERIFY
 from streamctl.chaos.verbs.job import KILL_AT
 from streamctl.chaos.verdict import Judgement, judge
-from streamctl.chaos.watch import Watch, batches, set_to
+from streamctl.chaos.watch import Watch, batches, launched, set_to
 from streamctl.errors import StreamctlError
 from streamctl.reports import Event, OnEvent, Verdict, as_json, ignore
 from streamctl.rundir.files import replace_file
@@ -146,6 +146,7 @@ def seen(
         samples=watch.samples,
         batches=windows,
         letters=letters,
+        launched=launched(subject),
         set_to=set_to(subject),
         aimed=_aimed(journal),
         unmet=[f"{s.name}: {s.output}" for s in journal.method if s.within is False],

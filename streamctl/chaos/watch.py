@@ -213,6 +213,12 @@ def batches(subject: Operated) -> tuple[list[Batch], list[Letters]]:
     return windows, letters
 
 
+def launched(subject: Operated) -> list[float]:
+    """When a driver said that it starts its queries, seconds since 1970."""
+    lines = subject.run.progress()
+    return [seconds(line["at"]) for line in lines if line["kind"] == "launched"]
+
+
 def _letters(line: dict[str, Any], at: float) -> Letters:
     return Letters(
         at=at,

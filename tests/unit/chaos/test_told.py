@@ -1,5 +1,7 @@
 """Health and alerts against commits, lag and processes, moment by moment."""
 
+from dataclasses import replace
+
 import pytest
 
 from streamctl.chaos.alarms import alerts_are_raised
@@ -88,3 +90,9 @@ def test_an_alert_that_is_due_may_wait_for_the_next_look(meanwhile, seconds, com
         told = {**meanwhile, "alerts": [due]}
         raised = alerts_are_raised(evidence(told, seconds=seconds, commits=commits))
         assert (raised.verdict, due in raised.detail) == (Verdict.OK, True)
+
+
+def test_a_driver_is_given_time_from_the_moment_at_which_it_starts_its_queries():
+    silent = evidence({}, seconds=20, commits=False)
+    assert alerts_are_raised(silent).verdict is Verdict.PROBLEM
+    assert alerts_are_raised(replace(silent, launched=[31.0])).verdict is Verdict.OK

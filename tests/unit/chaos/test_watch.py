@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from streamctl.chaos.watch import Watch, ask_health, batches, set_to
+from streamctl.chaos.watch import Watch, ask_health, batches, launched, set_to
 from streamctl.errors import BrokerUnreachable
 from streamctl.rundir.directory import RunDirectory
 from streamctl.settings.model import Settings
@@ -104,8 +104,11 @@ def test_batches_that_reject_are_counted_as_the_breaker_counts_them(tmp_path):
         "rejected": {"a": {"count": 7}, "b": {"count": 2}}, "dead_letters": 8, "duration_ms": {},
     }  # fmt: skip
     run = RunDirectory(tmp_path)
-    run.progress_file.write_text(json.dumps(line) + "\n")
-    windows, (letters,) = batches(SimpleNamespace(run=run, query="windows"))
+    begun = {"kind": "launched", "at": "2026-01-01T00:00:01Z"}
+    run.progress_file.write_text(json.dumps(begun) + "\n" + json.dumps(line) + "\n")
+    subject = SimpleNamespace(run=run, query="windows")
+    assert launched(subject) == [1767225601.0]
+    windows, (letters,) = batches(subject)
     assert windows == []
     assert (letters.rejected, letters.letters, letters.records) == (9, 8, 50)
     assert letters.done - letters.at == 3
