@@ -29,10 +29,11 @@ _MEASURE_EVERY = 2
 
 @dataclass(slots=True)
 class _Run:
-    """One `start` of the job: the drivers that lived, and the restarts that were told."""
+    """One `start` of the job: the drivers that lived, the restarts and attempts that were told."""
 
     drivers: set[int] = field(default_factory=set)
     restarts: int = 0
+    attempts: int = 1
 
 
 class Watch:
@@ -70,8 +71,12 @@ class Watch:
 
     @property
     def restarts(self) -> int:
-        """As the status counts them, and the starts after the first one."""
-        return self.crashes + max(0, len(self._runs) - 1)
+        """As the status counts them, and the starts after the first one.
+
+        A driver that the circuit breaker had started again is an attempt, and no restart.
+        """
+        told = (max(run.restarts, run.attempts - 1) for run in self._runs.values())
+        return sum(told) + max(0, len(self._runs) - 1)
 
     @property
     def crashes(self) -> int:
@@ -97,6 +102,7 @@ class Watch:
             return Sample(at=time.time(), committed=committed, told_lag=told, true_lag=true)
         run = self._runs.setdefault(report.run_id, _Run())
         run.restarts = max(run.restarts, report.restarts)
+        run.attempts = max(run.attempts, report.attempt)
         if report.driver_pid is not None and report.driver_pid in living:
             run.drivers.add(report.driver_pid)
         health, ready = ask_health(report.url)

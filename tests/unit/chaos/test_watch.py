@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from streamctl.chaos.watch import Watch, ask_health, batches, launched, set_to
+from streamctl.chaos.watch import Watch, _Run, ask_health, batches, launched, set_to
 from streamctl.errors import BrokerUnreachable
 from streamctl.rundir.directory import RunDirectory
 from streamctl.settings.model import Settings
@@ -112,3 +112,18 @@ def test_batches_that_reject_are_counted_as_the_breaker_counts_them(tmp_path):
     assert windows == []
     assert (letters.rejected, letters.letters, letters.records) == (9, 8, 50)
     assert letters.done - letters.at == 3
+
+
+@pytest.mark.parametrize(
+    ("runs", "restarts", "crashes"),
+    [
+        pytest.param([_Run()], 0, 0, id="one driver"),
+        pytest.param([_Run(restarts=2, attempts=3)], 2, 2, id="two crashes"),
+        pytest.param([_Run(restarts=0, attempts=3)], 2, 0, id="a trial of the breaker, and after"),
+        pytest.param([_Run(), _Run(restarts=1, attempts=2)], 2, 1, id="two starts and a crash"),
+    ],
+)
+def test_every_driver_that_is_told_of_counts(runs, restarts, crashes):
+    watch = Watch(SimpleNamespace())
+    watch._runs = dict(enumerate(runs))
+    assert (watch.restarts, watch.crashes) == (restarts, crashes)
