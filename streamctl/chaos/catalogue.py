@@ -177,7 +177,7 @@ def _data() -> Iterator[Experiment]:
         "data-mostly-invalid", "Invalid records flood in: the circuit breaker opens, then closes",
         action("data.burst", records=6000, flaws={"all": 0.9}),
         expects={"detected_by": ["status", "alert"]} | _BY_HAND, recovery_seconds=240,
-        job={"breaker.threshold": 0.3, "breaker.cool_down_seconds": 10},
+        job={"breaker.threshold": 0.3, "breaker.cool_down_seconds": 10}, tags=("more",),
     )  # fmt: skip
     yield made(
         "data-late", "A third of the records come late",
