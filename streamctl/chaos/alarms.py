@@ -115,5 +115,5 @@ def _stays_closed(evidence: Evidence, since: float) -> bool:
     """Whether it was looked at long enough after that moment, and never found open."""
     later = [s for s in evidence.samples if since - BLIND_SECONDS <= s.at and s.breaker]
     soon = [s for s in later if s.at <= since + 2 * BLIND_SECONDS]
-    looked = bool(later) and later[-1].at > since + BLIND_SECONDS
+    looked = bool(soon) and later[-1].at > since + BLIND_SECONDS
     return looked and all(sample.breaker == "closed" for sample in soon)

@@ -172,7 +172,7 @@ def ask_health(url: str) -> tuple[str, bool | None]:
 
 
 def _open_alerts(subject: Operated) -> list[str] | None:
-    with suppress(StreamctlError):
+    with suppress(StreamctlError, ValueError, TypeError, KeyError):  # of another release
         states = AlertBook(subject.run.path).states()
         return [state.name for state in states if state.open_since is not None]
     return None
