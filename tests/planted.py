@@ -130,10 +130,10 @@ def nobody_notices(evidence: Evidence) -> Evidence:
 
 
 def alert_too_late(evidence: Evidence) -> Evidence:
-    """The alert that was due opens 40 s after the fault."""
+    """The alerts that were due open two minutes after the fault."""
 
     def delay(sample):
-        if sample.alerts is None or sample.at >= evidence.began + 40:
+        if sample.alerts is None or sample.at >= evidence.began + 120:
             return sample
         return replace(sample, alerts=[])
 
@@ -253,8 +253,8 @@ PLANTED = [
     Planted("late-forgotten", "a late record is not counted", late_records_forgotten,
             ("late count is true",)),
     Planted("nobody-notices", "nobody notices for 40 s", nobody_notices, ("detected",)),
-    Planted("alert-late", "the alert opens 40 s after the fault", alert_too_late,
-            ("alerts are raised",), on="driver-killed"),
+    Planted("alert-late", "alerts open two minutes after the fault", alert_too_late,
+            ("alerts are raised",)),
     Planted("status-frozen", "the status is that of before", status_frozen,
             ("status is honest",)),
     Planted("health-frozen", "health answers as before", health_frozen,

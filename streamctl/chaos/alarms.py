@@ -5,6 +5,7 @@ When that is, their own rules say, with the job's own settings: `health/alerts` 
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ from streamctl.resilience.breaker import Window
 
 if TYPE_CHECKING:  # pydantic is not for `chaos list`
     from streamctl.health.alerts.rules import Rule
-    from streamctl.settings.model import AlertSettings
+    from streamctl.settings.model import Settings
 
 _CIRCUITS = {"closed": 0.0, "half_open": 1.0, "open": 2.0}
 
@@ -38,7 +39,7 @@ _VALUES: dict[str, Callable[[Evidence, Moment], float | None]] = {
 def alerts_are_raised(evidence: Evidence) -> Invariant:
     """What has to raise an alert does so by the alerter's next look."""
     from streamctl.health.alerts.rules import RULES
-    from streamctl.settings.model import AlertSettings
+    from streamctl.settings.model import Settings
 
     name = "alerts are raised"
     if not evidence.set_to:
@@ -46,13 +47,12 @@ def alerts_are_raised(evidence: Evidence) -> Invariant:
     seen = [moment for moment in moments(evidence) if moment.sample.alerts is not None]
     if not seen:
         return unknown(name, "nobody looked")
-    settings = AlertSettings(**evidence.set_to["alerts"])
-    every = evidence.set_to["observe"]["every_seconds"]
+    settings = Settings.model_validate(evidence.set_to)
     raised: list[str] = []
     for rule in (rule for rule in RULES if rule.name in _VALUES and rule.is_on(settings)):
         due = _due(rule, evidence, seen, settings)
         late = longest(seen, partial(_is_closed, rule.name, due))
-        grace = BLIND_SECONDS + every + (0 if rule.at_once else settings.average_seconds)
+        grace = BLIND_SECONDS + settings.observe.every_seconds + _averaged(rule, settings)
         if late > grace:
             return found(name, f"{rule.name} was due, and closed for {late:.1f} s", wrong=True)
         raised += [rule.name] if due else []
@@ -65,24 +65,28 @@ def _is_closed(name: str, due: set[float], moment: Moment) -> bool:
     return moment.at in due and name not in (moment.sample.alerts or ())
 
 
-def _due(
-    rule: "Rule", evidence: Evidence, seen: list[Moment], settings: "AlertSettings"
-) -> set[float]:
+def _due(rule: "Rule", evidence: Evidence, seen: list[Moment], settings: "Settings") -> set[float]:
     """When the alert would open, were it closed."""
     from streamctl.health.alerts.states import Average, fresh, step
 
-    average = Average(0 if rule.at_once else settings.average_seconds)
+    average = Average(_averaged(rule, settings))
     due = set()
     for moment in seen:
         now = datetime.fromtimestamp(moment.at, UTC)
         value = average.add(_VALUES[rule.name](evidence, moment), now)
+        floor = moment.stall_seconds if rule.floor else 0.0
+        closed = replace(fresh(rule, settings), threshold=max(rule.threshold(settings), floor))
         state, _ = step(
-            fresh(rule, settings), value=value, where="", settings=settings,
-            silenced_until=None, now=now,
-        )  # fmt: skip
+            closed, value=value, where="", settings=settings.alerts, silenced_until=None, now=now
+        )
         if state.open_since is not None:
             due.add(moment.at)
     return due
+
+
+def _averaged(rule: "Rule", settings: "Settings") -> float:
+    """Over how many seconds its value is."""
+    return 0.0 if rule.at_once else settings.alerts.average_seconds
 
 
 def breaker_opens(evidence: Evidence) -> Invariant:

@@ -201,7 +201,8 @@ def _again(
         "--target": target,
         "--seed": str(seed),
     }
-    words = ["streamctl", "chaos", "run", *names, *(flag for flag, given in flags.items() if given)]
+    words = ["streamctl", *here.path.split(), *names]
+    words += [flag for flag, given in flags.items() if given]
     words += [word for flag, value in values.items() if value for word in (flag, value)]
     words += [word for assignment in here.assignments for word in ("--set", assignment)]
     return shlex.join(words)

@@ -215,9 +215,9 @@ def test_it_is_told_how_the_job_was_degraded(streamctl, campaign):
 )
 def test_the_command_that_runs_it_again(flags, command):
     usual = {"names": [], "every": False, "quick": False, "repeat": 1, "seed": 7, "target": ""}
-    here = Here(output=Output.JSON)
+    here = Here(path="chaos run", output=Output.JSON)
     assert _again(here, **(usual | flags)) == command
-    here = Here(output=Output.JSON, context="prod", assignments=["chaos.toxiproxy=http://x"])
+    here = replace(here, context="prod", assignments=["chaos.toxiproxy=http://x"])
     added = " --context prod --set chaos.toxiproxy=http://x"
     assert sorted(shlex.split(_again(here, **(usual | flags)))) == sorted(
         shlex.split(command + added)
