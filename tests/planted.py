@@ -5,12 +5,9 @@ Each says what the bug is, what it does to the evidence, and which invariant has
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 
-from streamctl.chaos.evidence import Evidence, Letters, read_evidence
-
-RECORDED = Path(__file__).parent / "data" / "chaos" / "kafka-killed.json"
-"""A broker that was killed, on real Spark and Kafka; everything was as it should be."""
+from streamctl.chaos.evidence import Evidence, Letters
+from tests.recordings import recorded
 
 
 @dataclass(frozen=True)
@@ -19,16 +16,21 @@ class Planted:
 
     Attributes:
         caught: the invariants that it violates, the main one first.
+        on: the recording that it is planted in.
     """
 
     name: str
     what: str
     plant: Callable[[Evidence], Evidence]
     caught: tuple[str, ...]
+    on: str = "kafka-killed"
+
+    def evidence(self) -> Evidence:
+        return self.plant(recorded(self.on))
 
 
-def recorded() -> Evidence:
-    return read_evidence(RECORDED)
+def planted(name: str) -> Evidence:
+    return next(bug for bug in PLANTED if bug.name == name).evidence()
 
 
 def _rows(evidence: Evidence, change) -> Evidence:
@@ -114,23 +116,33 @@ def late_records_forgotten(evidence: Evidence) -> Evidence:
     return replace(evidence, found=replace(evidence.found, late=evidence.must.late - 1))
 
 
-def alert_too_late(evidence: Evidence) -> Evidence:
-    """Nobody notices for 40 s: the signs are all moved."""
-    calm = next(s for s in reversed(evidence.samples) if s.at < evidence.began)
-    quiet = evidence.began + 40
+def nobody_notices(evidence: Evidence) -> Evidence:
+    """For 40 s: the signs are all moved."""
+    calm, quiet = _calm(evidence), evidence.began + 40
 
     def hush(sample):
         if not evidence.began <= sample.at < quiet:
             return sample
         return replace(calm, at=sample.at, driver_lives=sample.driver_lives,
-                       true_lag=sample.true_lag)  # fmt: skip
+                       committed=sample.committed, true_lag=sample.true_lag)  # fmt: skip
 
     return replace(evidence, samples=[hush(sample) for sample in evidence.samples])
 
 
-def health_frozen(evidence: Evidence) -> Evidence:
-    """The answer is that of before, while the driver is gone."""
-    calm = next(s for s in reversed(evidence.samples) if s.at < evidence.began)
+def alert_too_late(evidence: Evidence) -> Evidence:
+    """The alerts that were due open two minutes after the fault."""
+
+    def delay(sample):
+        if sample.alerts is None or sample.at >= evidence.began + 120:
+            return sample
+        return replace(sample, alerts=[])
+
+    return replace(evidence, samples=[delay(sample) for sample in evidence.samples])
+
+
+def status_frozen(evidence: Evidence) -> Evidence:
+    """The status is that of before, while the driver is gone."""
+    calm = _calm(evidence)
 
     def freeze(sample):
         if sample.at < evidence.began:
@@ -139,6 +151,28 @@ def health_frozen(evidence: Evidence) -> Evidence:
                        driver_lives=False)  # fmt: skip
 
     return replace(evidence, samples=[freeze(sample) for sample in evidence.samples])
+
+
+def health_frozen(evidence: Evidence) -> Evidence:
+    """Health answers as before, and all else tells the truth."""
+    calm = _calm(evidence)
+
+    def freeze(sample):
+        if sample.at < evidence.began:
+            return sample
+        return replace(sample, health=calm.health, ready=calm.ready)
+
+    return replace(evidence, samples=[freeze(sample) for sample in evidence.samples])
+
+
+def health_frozen_as_bad(evidence: Evidence) -> Evidence:
+    """Health stays as it was before the first batch."""
+    samples = [replace(sample, health="unknown", ready=False) for sample in evidence.samples]
+    return replace(evidence, samples=samples)
+
+
+def _calm(evidence: Evidence):
+    return next(s for s in reversed(evidence.samples) if s.at < evidence.began)
 
 
 def restart_hidden(evidence: Evidence) -> Evidence:
@@ -174,6 +208,12 @@ def loss_untold(evidence: Evidence) -> Evidence:
 
 
 def breaker_never_opens(evidence: Evidence) -> Evidence:
+    """Nine of ten records are bad, and the job goes on."""
+    letters = [replace(each, records=1000, letters=900, rejected=900) for each in evidence.letters]
+    return replace(evidence, letters=letters)
+
+
+def flood_unnoticed(evidence: Evidence) -> Evidence:
     """A flood of bad records that nothing says a word about."""
     expects = {"detected_by": ["rejected"], "detected_within_seconds": 30}
     letters = [Letters(at=each.at - 10**6, rejected=each.rejected) for each in evidence.letters]
@@ -212,8 +252,15 @@ PLANTED = [
             letters_repeated_without_a_crash, ("dead letters are right",)),
     Planted("late-forgotten", "a late record is not counted", late_records_forgotten,
             ("late count is true",)),
-    Planted("alert-late", "nobody notices for 40 s", alert_too_late, ("detected",)),
-    Planted("health-frozen", "health answers as before", health_frozen, ("status is honest",)),
+    Planted("nobody-notices", "nobody notices for 40 s", nobody_notices, ("detected",)),
+    Planted("alert-late", "alerts open two minutes after the fault", alert_too_late,
+            ("alerts are raised",)),
+    Planted("status-frozen", "the status is that of before", status_frozen,
+            ("status is honest",)),
+    Planted("health-frozen", "health answers as before", health_frozen,
+            ("health is true",), on="driver-killed"),
+    Planted("health-frozen-as-bad", "health answers as before the first batch",
+            health_frozen_as_bad, ("health is true",)),
     Planted("restart-hidden", "a restart that is not counted", restart_hidden,
             ("restarts are told",)),
     Planted("lag-stale", "a lag of long ago", lag_stale, ("lag is true",)),
@@ -224,8 +271,10 @@ PLANTED = [
             ("all was read",)),
     Planted("loss-untold", "records are passed over in silence", loss_untold,
             ("losses are told",)),
-    Planted("breaker-never-opens", "a flood of bad records that nobody notices",
-            breaker_never_opens, ("detected",)),
+    Planted("breaker-never-opens", "nine of ten records are bad, and the job goes on",
+            breaker_never_opens, ("breaker opens",)),
+    Planted("flood-unnoticed", "a flood of bad records that nobody notices",
+            flood_unnoticed, ("detected",)),
     Planted("refusal-missing", "a start that had to be refused goes through",
             refusal_missing, ("answers meanwhile",)),
 ]  # fmt: skip

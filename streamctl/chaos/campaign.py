@@ -13,7 +13,7 @@ import json
 import random
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from streamctl.chaos.evidence import Evidence, read_evidence
 from streamctl.chaos.experiment import Experiment
 from streamctl.chaos.owner import owned
 from streamctl.chaos.stage import Stage
+from streamctl.chaos.surroundings import surroundings
 from streamctl.chaos.trial import run_trial
 from streamctl.chaos.verbs.table import check
 from streamctl.chaos.verdict import Judgement, judge
@@ -29,6 +30,7 @@ from streamctl.reports import Event, OnEvent, Verdict, as_json, ignore, iso, wor
 from streamctl.rundir.files import replace_file
 
 FOLDER = "chaos"
+CAMPAIGN = "campaign.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,16 +49,23 @@ class Campaign:
 
     Attributes:
         verdict: problem if one was violated; unknown if one could not be tried or told.
-        seed: run again with it for the same records in the same order.
+        seed: run again with it for the same records in the same order; None when not known.
+        seconds: that it took; None when it did not come to its end.
         directory: journals and evidence.
+        planned: experiments in their order.
+        command: runs it again.
+        surroundings: what it ran on.
     """
 
     id: str
     verdict: Verdict
-    seed: int
+    seed: int | None
     started_at: str
-    seconds: float
+    seconds: float | None
     directory: Path
+    planned: list[str] = field(default_factory=list)
+    command: str = ""
+    surroundings: dict[str, str] = field(default_factory=dict)
     judgements: list[Judgement] = field(default_factory=list)
     not_run: list[NotRun] = field(default_factory=list)
 
@@ -75,6 +84,7 @@ def run_campaign(
     seed: int,
     repeat: int = 1,
     toxiproxy: str = "",
+    command: str = "",
     on_event: OnEvent = ignore,
 ) -> Campaign:
     """Bring a stage up, run each experiment on a job of its own, and take the stage down.
@@ -85,6 +95,7 @@ def run_campaign(
         seed: of order and records.
         repeat: how often.
         toxiproxy: address of its API, to use it instead of our proxy; empty for ours.
+        command: runs it again.
         on_event: hears of each step.
 
     Raises:
@@ -98,6 +109,7 @@ def run_campaign(
     not_run: list[NotRun] = []
     order = plan(experiments, seed=seed, repeat=repeat)
     with owned(directory), Stage(directory, toxiproxy=toxiproxy, on_event=on_event) as stage:
+        campaign = begin(directory, began=began, seed=seed, planned=order, command=command)
         for number, experiment in enumerate(order, start=1):
             on_event(Event(message=experiment.title, done=number - 1, total=len(order)))
             place = directory / f"{number:03d}-{experiment.name}"
@@ -112,30 +124,46 @@ def run_campaign(
             on_event(Event(message=f"{experiment.name}: {found.verdict}"))
             if found.verdict is Verdict.OK:  # else its data are evidence
                 shutil.rmtree(place / "project" / "data", ignore_errors=True)
-    return conclude(directory, began=began, seed=seed, judgements=judgements, not_run=not_run)
+    return conclude(campaign, judgements=judgements, not_run=not_run)
 
 
-def conclude(
-    directory: Path,
-    *,
-    began: datetime,
-    seed: int,
-    judgements: list[Judgement],
-    not_run: list[NotRun],
-) -> Campaign:
-    """Sum up a campaign, and write it down with its evidence."""
-    verdicts = [found.verdict for found in judgements] + [Verdict.UNKNOWN for _ in not_run]
+def begin(
+    directory: Path, *, began: datetime, seed: int | None, planned: Sequence[Experiment],
+    command: str,
+) -> Campaign:  # fmt: skip
+    """Write down what is planned, so that what a killed campaign leaves out is known."""
     campaign = Campaign(
         id=directory.name,
-        verdict=worst(verdicts),
+        verdict=Verdict.UNKNOWN,
         seed=seed,
         started_at=iso(began),
-        seconds=round((datetime.now(UTC) - began).total_seconds(), 1),
+        seconds=None,
         directory=directory,
-        judgements=judgements,
-        not_run=not_run,
+        planned=[experiment.name for experiment in planned],
+        command=command,
+        surroundings=surroundings(),
     )
-    replace_file(directory / "campaign.json", json.dumps(as_json(campaign), indent=1) + "\n")
+    return _write(campaign)
+
+
+def conclude(campaign: Campaign, *, judgements: list[Judgement], not_run: list[NotRun]) -> Campaign:
+    """Sum up a campaign, and write it down with its evidence."""
+    verdicts = [found.verdict for found in judgements] + [Verdict.UNKNOWN for _ in not_run]
+    began = datetime.fromisoformat(campaign.started_at)
+    return _write(
+        replace(
+            campaign,
+            verdict=worst(verdicts),
+            seconds=round((datetime.now(UTC) - began).total_seconds(), 1),
+            judgements=judgements,
+            not_run=not_run,
+        )
+    )
+
+
+def _write(campaign: Campaign) -> Campaign:
+    text = json.dumps(as_json(campaign), indent=1) + "\n"
+    replace_file(campaign.directory / CAMPAIGN, text)
     return campaign
 
 

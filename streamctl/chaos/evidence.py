@@ -25,6 +25,10 @@ class Sample:
         driver_pid: as the status names it; None for none.
         driver_lives: whether a driver's process is there, looked at from outside.
         health: verdict of `/health`; `silent` without an answer, empty without an address.
+        ready: whether it answered 200, as `/readyz` does; None without an answer.
+        alerts: those that are open; None when nobody looks, or it is not known.
+        breaker: where the circuit breaker stands; empty when not known.
+        committed: newest entry of the windows' commit log, looked at from outside; None for none.
         told_lag: records behind, by `lag`; None where it could not tell.
         true_lag: log ends minus the offset log's last committed entry; of the values around the
             moment at which `lag` was asked, the nearest to its answer. None where Kafka is silent.
@@ -38,6 +42,10 @@ class Sample:
     driver_pid: int | None = None
     driver_lives: bool = False
     health: str = ""
+    ready: bool | None = None
+    alerts: list[str] | None = None
+    breaker: str = ""
+    committed: int | None = None
     told_lag: int | None = None
     true_lag: int | None = None
 
@@ -63,10 +71,32 @@ class Batch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Letters:
-    """Batches of the query that writes dead letters: when, and how many records it rejected."""
+    """A batch of the query that writes dead letters.
+
+    Attributes:
+        at: its begin, seconds since 1970.
+        rejected: records, each as often as it has reasons.
+        done: when it was told, seconds since 1970; None when not known.
+        query: its name.
+        records: that it read; None when not known.
+        letters: records that it rejected; None when not known.
+    """
 
     at: float
     rejected: int
+    done: float | None = None
+    query: str = ""
+    records: int | None = None
+    letters: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Aimed:
+    """A kill that was to hit a phase of a batch; whether it did."""
+
+    phase: str
+    batch: int
+    hit: bool
 
 
 Counted = list[tuple[str, int, int]]
@@ -152,11 +182,16 @@ class Evidence:
     """One experiment.
 
     Attributes:
-        began, ended: of the fault, seconds since 1970; None when there was none.
+        touched: when the first action began, the fault or not; None when not known.
+        began, ended: of the fault, see `Part`, seconds since 1970; None when there was none.
         crashed: whether a process was ended by force, so that dead letters may be repeated.
         rate: records a second that were sent meanwhile.
         deleted, told_deleted: query -> records that Kafka had deleted before it read them, and
             those that the job told of.
+        launched: when a driver said that it starts its queries, seconds since 1970.
+        aimed: kills that were to hit a phase.
+        set_to: those settings of the job that say when it must tell of trouble, by section; empty
+            when not known.
         unmet: probes of the method whose answer was out of tolerance, one line each.
         failed: steps that could not be done, so that the method was not, one line each.
         not_changed_back: rollbacks and opposites that failed, one line each.
@@ -174,9 +209,13 @@ class Evidence:
     crashed: bool
     rate: float
     expects: dict[str, Any]
+    touched: float | None = None
+    set_to: dict[str, dict[str, Any]] = field(default_factory=dict)
     samples: list[Sample] = field(default_factory=list)
     batches: list[Batch] = field(default_factory=list)
     letters: list[Letters] = field(default_factory=list)
+    launched: list[float] = field(default_factory=list)
+    aimed: list[Aimed] = field(default_factory=list)
     signs: dict[str, float] = field(default_factory=dict)
     deleted: dict[str, int] = field(default_factory=dict)
     told_deleted: dict[str, int] = field(default_factory=dict)
@@ -190,7 +229,7 @@ class Evidence:
     unknown: str = ""
 
 
-_LISTS = {"samples": Sample, "batches": Batch, "letters": Letters}
+_LISTS = {"samples": Sample, "batches": Batch, "letters": Letters, "aimed": Aimed}
 _ONE = {"must": Must, "found": Found, "end": End, "audited": Audited}
 
 
@@ -219,7 +258,7 @@ def evidence_of(values: dict[str, Any]) -> Evidence:
     known = {each.name for each in fields(Evidence)}
     built = {name: value for name, value in values.items() if name in known}
     for name, kind in _LISTS.items():
-        built[name] = [kind(**each) for each in values[name]]
+        built[name] = [kind(**each) for each in values.get(name, [])]
     for name, one in _ONE.items():
         built[name] = one(**_tuples(values[name])) if values.get(name) else None
     return Evidence(**built)

@@ -25,6 +25,23 @@ class Role(StrEnum):
     ACTION = "action"
 
 
+class Part(StrEnum):
+    """What an action is to the fault, which lasts from the first one's begin to the last one's end.
+
+    | part | the action |
+    |---|---|
+    | `fault` | breaks something, from its begin on |
+    | `strike` | waits for its moment, and breaks something at its end |
+    | `lift` | ends the fault: it lasts until this is done |
+    | `aside` | prepares, waits, or is the way back: no part of the fault |
+    """
+
+    FAULT = "fault"
+    STRIKE = "strike"
+    LIFT = "lift"
+    ASIDE = "aside"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verb:
     """One of our own probes or actions, by its name."""
@@ -62,6 +79,7 @@ class Activity:
     Attributes:
         tolerance: what it must answer, see `tolerance.py`. None: of a probe, anything; of an
             action, that it was done: a process ends with 0, a request is answered below 400.
+        part: what an action is to the fault; None: as its verb says, else the fault itself.
         pause_before_seconds, pause_after_seconds: waited around it.
         background: the next step begins at once; its end is awaited after the method.
     """
@@ -70,6 +88,7 @@ class Activity:
     role: Role
     provider: Provider
     tolerance: Any = None
+    part: Part | None = None
     pause_before_seconds: float = 0.0
     pause_after_seconds: float = 0.0
     background: bool = False
@@ -165,9 +184,10 @@ def as_document(activity: Activity) -> dict[str, Any]:
                 "type": "http", "url": http.url, "method": http.method, "headers": http.headers,
                 "arguments": http.body, "timeout": http.timeout_seconds,
             }  # fmt: skip
+    part = {} if activity.part is None else {"part": activity.part.value}
     pauses = {"before": activity.pause_before_seconds, "after": activity.pause_after_seconds}
     return {
-        "type": activity.role.value, "name": activity.name, "provider": provider,
+        "type": activity.role.value, "name": activity.name, **part, "provider": provider,
         "tolerance": activity.tolerance, "pauses": pauses, "background": activity.background,
     }  # fmt: skip
 
@@ -194,6 +214,7 @@ def parse_activity(given: Mapping[str, Any], default: Role | None = None) -> Act
         role=role,
         provider=_provider(given["provider"], role),
         tolerance=given.get("tolerance"),
+        part=Part(given["part"]) if "part" in given else None,
         pause_before_seconds=float(pauses.get("before", 0)),
         pause_after_seconds=float(pauses.get("after", 0)),
         background=bool(given.get("background", False)),

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from streamctl.chaos.experiment import Role
+from streamctl.chaos.experiment import Part, Role
 
 
 class Ended(StrEnum):
@@ -25,6 +25,8 @@ class Step:
     """One activity that was done.
 
     Attributes:
+        verb: of ours; empty for an activity of another provider.
+        part: what an action is to the fault.
         output: what it answered.
         within: whether a probe's answer was within its tolerance; None for an action.
         error: why it could not be done; empty if it was.
@@ -34,6 +36,8 @@ class Step:
     role: Role
     started_at: datetime
     ended_at: datetime
+    verb: str = ""
+    part: Part = Part.ASIDE
     output: Any = None
     within: bool | None = None
     error: str = ""
@@ -70,9 +74,16 @@ class Journal:
     rollbacks: list[Step] = field(default_factory=list)
 
     @property
+    def touched(self) -> datetime | None:
+        """When the first action began, be it the fault or not; what was usual is before it."""
+        return min((s.started_at for s in self.method if s.role is Role.ACTION), default=None)
+
+    @property
     def fault(self) -> tuple[datetime, datetime] | None:
-        """From the first action to the end of the last one; None without an action."""
+        """Its begin and its end, see `Part`; None when nothing was broken."""
         actions = [step for step in self.method if step.role is Role.ACTION]
-        if not actions:
+        begins = [s.started_at for s in actions if s.part is Part.FAULT]
+        begins += [s.ended_at for s in actions if s.part is Part.STRIKE]
+        if not begins:
             return None
-        return actions[0].started_at, max(step.ended_at for step in actions)
+        return min(begins), max(s.ended_at for s in actions if s.part is not Part.ASIDE)

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from streamctl.chaos.effects import Effects
-from streamctl.chaos.experiment import Activity, Experiment, Http, Process, Role, Verb
+from streamctl.chaos.experiment import Activity, Experiment, Http, Part, Process, Role, Verb
 from streamctl.chaos.journal import Ended, Journal, Step
 from streamctl.chaos.tolerance import is_within
 from streamctl.errors import StreamctlError
@@ -27,6 +27,7 @@ class Means:
 
     Attributes:
         perform: does an activity and returns its answer; what it raises is the step's error.
+        part_of: what an action is to the fault.
         undo_of: name of a verb -> the verb that takes it back; empty for none.
         effects: where rollbacks and changes are noted before anything is done.
         save: called after each step with the journal so far.
@@ -35,6 +36,7 @@ class Means:
     """
 
     perform: Callable[[Activity], Any]
+    part_of: Callable[[Activity], Part]
     undo_of: Callable[[str], str]
     effects: Effects
     save: Callable[[Journal], None]
@@ -154,6 +156,8 @@ def run_step(activity: Activity, means: Means, *, tell: bool = True) -> Step:
     return Step(
         name=activity.name,
         role=activity.role,
+        verb=activity.provider.name if isinstance(activity.provider, Verb) else "",
+        part=means.part_of(activity),
         started_at=started,
         ended_at=ended,
         output=output,

@@ -38,6 +38,14 @@ _JOB: dict[str, Any] = {
     "supervise.initial_backoff_seconds": 0.5,
     "supervise.max_backoff_seconds": 2,
     "start.min_free_disk_bytes": 0,
+    # a fault lasts for seconds, and what must be told has to be told in that time
+    "observe.every_seconds": 2,
+    "observe.stall_seconds": 10,
+    "alerts.not_processing_seconds": 10,
+    "alerts.time_lag_seconds": 0,  # its records bear times of long ago
+    "alerts.lag_records": 5000,
+    "alerts.average_seconds": 5,
+    "alerts.settle_seconds": 5,
 }
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from streamctl.chaos.chapters import whole_account
 from streamctl.chaos.effects import Effects
-from streamctl.chaos.evidence import End, Evidence, write_evidence
+from streamctl.chaos.evidence import Aimed, End, Evidence, write_evidence
 from streamctl.chaos.experiment import Activity, Experiment
 from streamctl.chaos.feed import Flow
 from streamctl.chaos.journal import Journal, failed
@@ -22,8 +22,9 @@ from streamctl.chaos.stage import Stage
 from streamctl.chaos.subject import WINDOWS, Subject
 from streamctl.chaos.verbs import table
 from streamctl.chaos.verbs.checkpoint import VERIFY
+from streamctl.chaos.verbs.job import KILL_AT
 from streamctl.chaos.verdict import Judgement, judge
-from streamctl.chaos.watch import Watch, batches
+from streamctl.chaos.watch import Watch, batches, launched, set_to
 from streamctl.errors import StreamctlError
 from streamctl.reports import Event, OnEvent, Verdict, as_json, ignore
 from streamctl.rundir.files import replace_file
@@ -79,6 +80,7 @@ def means_by(perform: Callable[[Activity], Any], effects: Path, *, on_event: OnE
     """The same for any hands, by the real clock; the journal is beside the record of effects."""
     return Means(
         perform=perform,
+        part_of=table.part_of,
         undo_of=table.undo_of,
         effects=Effects(effects),
         save=partial(_save, effects.with_name("journal.json")),
@@ -129,12 +131,13 @@ def seen(
 ) -> Evidence:
     """What was seen of any job, own or not, but for its records; `rate` in records a second."""
     windows, letters = batches(subject)
-    fault = journal.fault
+    fault, touched = journal.fault, journal.touched
     return Evidence(
         experiment=experiment.name,
         title=experiment.title,
         ended_how=journal.ended or "",
         deviated=journal.deviated,
+        touched=touched.timestamp() if touched else None,
         began=fault[0].timestamp() if fault else None,
         ended=fault[1].timestamp() if fault else None,
         crashed=subject.crashed or watch.crashes > 0,
@@ -143,6 +146,9 @@ def seen(
         samples=watch.samples,
         batches=windows,
         letters=letters,
+        launched=launched(subject),
+        set_to=set_to(subject),
+        aimed=_aimed(journal),
         unmet=[f"{s.name}: {s.output}" for s in journal.method if s.within is False],
         failed=failed([*journal.steady_before, *journal.method]),
         not_changed_back=failed(journal.rollbacks),
@@ -157,12 +163,17 @@ def conclude(evidence: Evidence, directory: Path) -> Judgement:
     return judgement
 
 
+def _aimed(journal: Journal) -> list[Aimed]:
+    """What became of each kill at a phase."""
+    return [Aimed(**s.output) for s in journal.method if s.verb == KILL_AT and s.output]
+
+
 def _signs(journal: Journal) -> dict[str, float]:
     """When `verify` first found damage."""
     found = [
         step.ended_at.timestamp()
         for step in journal.method
-        if step.name == VERIFY and step.output and step.output["status"] != Verdict.OK
+        if step.verb == VERIFY and step.output and step.output["status"] != Verdict.OK
     ]
     return {"verify": found[0]} if found else {}
 

@@ -7,13 +7,17 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
+from http import HTTPStatus
 from typing import Any
 
 from streamctl.chaos.evidence import Batch, Letters, Sample
 from streamctl.chaos.experiment import Http
 from streamctl.chaos.operated import Operated, seconds
 from streamctl.chaos.providers import request
+from streamctl.chaos.verbs.wait import newest
 from streamctl.errors import StreamctlError
+from streamctl.health.alerts.book import AlertBook
 from streamctl.lag.measure import measure
 from streamctl.lag.subjects import find_subjects
 from streamctl.observe.status import StatusReport, read_status
@@ -25,10 +29,11 @@ _MEASURE_EVERY = 2
 
 @dataclass(slots=True)
 class _Run:
-    """One `start` of the job: the drivers that lived, and the restarts that were told."""
+    """One `start` of the job: the drivers that lived, the restarts and attempts that were told."""
 
     drivers: set[int] = field(default_factory=set)
     restarts: int = 0
+    attempts: int = 1
 
 
 class Watch:
@@ -66,8 +71,12 @@ class Watch:
 
     @property
     def restarts(self) -> int:
-        """As the status counts them, and the starts after the first one."""
-        return self.crashes + max(0, len(self._runs) - 1)
+        """As the status counts them, and the starts after the first one.
+
+        A driver that the circuit breaker had started again is an attempt, and no restart.
+        """
+        told = (max(run.restarts, run.attempts - 1) for run in self._runs.values())
+        return sum(told) + max(0, len(self._runs) - 1)
 
     @property
     def crashes(self) -> int:
@@ -88,12 +97,15 @@ class Watch:
         with suppress(StreamctlError):
             report = read_status(self._subject.run)
         living = self._subject.driver_processes()
+        committed = _or_none(partial(newest_commit, self._subject))
         if report is None:
-            return Sample(at=time.time(), told_lag=told, true_lag=true)
+            return Sample(at=time.time(), committed=committed, told_lag=told, true_lag=true)
         run = self._runs.setdefault(report.run_id, _Run())
         run.restarts = max(run.restarts, report.restarts)
+        run.attempts = max(run.attempts, report.attempt)
         if report.driver_pid is not None and report.driver_pid in living:
             run.drivers.add(report.driver_pid)
+        health, ready = ask_health(report.url)
         return Sample(
             at=time.time(),
             observed=report.observed,
@@ -102,7 +114,11 @@ class Watch:
             restarts=report.restarts,
             driver_pid=report.driver_pid,
             driver_lives=bool(living),
-            health=_health(report.url),
+            health=health,
+            ready=ready,
+            alerts=_open_alerts(self._subject) if report.supervisor_pid is not None else None,
+            breaker=report.breaker.circuit if report.breaker else "",
+            committed=committed,
             told_lag=told,
             true_lag=true,
         )
@@ -137,15 +153,56 @@ def _or_none(look: Callable[[], int | None]) -> int | None:
     return None
 
 
-def _health(url: str) -> str:
-    """The verdict of the health address; `silent` without an answer, empty without an address."""
+def ask_health(url: str) -> tuple[str, bool | None]:
+    """The verdict of the health address, and whether the job is ready; see `Sample`.
+
+    Where a token is asked for that is not ours to give, only the second is told.
+    """
     if not url:
-        return ""
+        return "", None
+    base = url.rstrip("/")
     try:
-        answer = request(Http(url=f"{url.rstrip('/')}/health", timeout_seconds=1))
-        return str(json.loads(answer["body"])["verdict"])
+        answer = request(Http(url=f"{base}/health", timeout_seconds=1))
+        if answer["status"] == HTTPStatus.UNAUTHORIZED:
+            probed = request(Http(url=f"{base}/readyz", timeout_seconds=1))
+            return "", probed["status"] == HTTPStatus.OK
+        return str(json.loads(answer["body"])["verdict"]), answer["status"] == HTTPStatus.OK
     except (StreamctlError, ValueError, KeyError):
-        return "silent"
+        return "silent", None
+
+
+def _open_alerts(subject: Operated) -> list[str] | None:
+    with suppress(StreamctlError, ValueError, TypeError, KeyError):  # of another release
+        states = AlertBook(subject.run.path).states()
+        return [state.name for state in states if state.open_since is not None]
+    return None
+
+
+def newest_commit(subject: Operated) -> int | None:
+    """Newest entry of the watched query's commit log; None without one.
+
+    Raises:
+        CheckpointNotFound: the job has not begun.
+    """
+    found = newest(subject.generation("checkpoint") / subject.query / "commits")
+    return None if found < 0 else found
+
+
+_TELLING = ("alerts", "breaker", "http", "observe", "stream")
+_SECRETS = {"receivers", "heartbeat", "token", "otlp_endpoint"}
+
+
+def set_to(subject: Operated) -> dict[str, dict[str, Any]]:
+    """By which settings the job tells of trouble; empty when they cannot be read."""
+    try:
+        settings = json.loads(subject.run.settings_file.read_text("utf-8"))
+        sections = {name: settings[name] for name in _TELLING}
+    except (OSError, ValueError, KeyError):
+        return {}
+    return {
+        name: {key: value for key, value in section.items() if key not in _SECRETS}
+        for name, section in sections.items()
+    }
 
 
 def batches(subject: Operated) -> tuple[list[Batch], list[Letters]]:
@@ -157,9 +214,26 @@ def batches(subject: Operated) -> tuple[list[Batch], list[Letters]]:
         at = seconds(line["timestamp"])
         if line["query"] == subject.query:
             windows.append(_batch(line, at))
-        elif rejected := sum(each["count"] for each in line["rejected"].values()):
-            letters.append(Letters(at=at, rejected=rejected))
+        else:
+            letters.append(_letters(line, at))
     return windows, letters
+
+
+def launched(subject: Operated) -> list[float]:
+    """When a driver said that it starts its queries, seconds since 1970."""
+    lines = subject.run.progress()
+    return [seconds(line["at"]) for line in lines if line["kind"] == "launched"]
+
+
+def _letters(line: dict[str, Any], at: float) -> Letters:
+    return Letters(
+        at=at,
+        rejected=sum(each["count"] for each in line["rejected"].values()),
+        done=seconds(line["at"]),
+        query=line["query"],
+        records=line["input_rows"],
+        letters=line.get("dead_letters"),
+    )
 
 
 def _batch(line: dict[str, Any], at: float) -> Batch:

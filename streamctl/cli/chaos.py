@@ -1,5 +1,6 @@
 """`streamctl chaos list | verbs | run | show | report | cleanup`."""
 
+import shlex
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,12 +34,14 @@ _CampaignId = Annotated[
 @command(app, "list", view=views.listing)
 def list_(here: Here) -> "views.Listing":
     """List the experiments that ship."""
-    from streamctl.chaos.catalogue import catalogue
+    from streamctl.chaos.catalogue import catalogue, run_by
 
     del here
     return views.Listing(
         experiments=[
-            views.Listed(name=each.name, title=each.title, tags=list(each.tags))
+            views.Listed(
+                name=each.name, title=each.title, tags=list(each.tags), run_by=run_by(each)
+            )
             for each in catalogue().values()
         ]
     )
@@ -52,7 +55,9 @@ def verbs(here: Here) -> "views.Verbs":
     del here
     return views.Verbs(
         verbs=[
-            views.VerbListed(name=name, role=each.role, undo=each.undo, help=each.help)
+            views.VerbListed(
+                name=name, role=each.role, part=each.part, undo=each.undo, help=each.help
+            )
             for name, each in VERBS.items()
         ]
     )
@@ -66,7 +71,9 @@ def run(
         typer.Argument(help="Experiments by name, or files (JSON, YAML).", show_default=False),
     ] = None,
     *,
-    every: Annotated[bool, typer.Option("--all", help="All that ship.")] = False,
+    every: Annotated[
+        bool, typer.Option("--all", help="Some of each kind: see `chaos list`.")
+    ] = False,
     quick: Annotated[bool, typer.Option("--quick", help="With --all: six, in minutes.")] = False,
     repeat: Annotated[int, typer.Option("--repeat", help="So often, in random order.", min=1)] = 1,
     seed: Annotated[
@@ -92,12 +99,16 @@ def run(
 
     chosen = _chosen(names or [], every=every, quick=quick)
     seed = random.randrange(10**6) if seed is None else seed  # noqa: S311 - no secret
+    again = _again(
+        here, names or [], every=every, quick=quick, repeat=repeat, seed=seed, target=target
+    )
     if target:
         from streamctl.cli.chaos_target import run_on_job
 
         with _terminated_is_interrupted():
             return run_on_job(
-                here, chosen, name=target, base=_base(here), seed=seed, repeat=repeat, yes=yes,
+                here, chosen, name=target, base=_base(here), seed=seed, repeat=repeat,
+                command=again, yes=yes,
                 dry_run=dry_run,
             )  # fmt: skip
     if dry_run:
@@ -109,6 +120,7 @@ def run(
             base=_base(here),
             seed=seed,
             repeat=repeat,
+            command=again,
             toxiproxy=here.settings().chaos.toxiproxy,
             on_event=here.on_event,
         )
@@ -118,14 +130,12 @@ def run(
 def show(here: Here, campaign: _CampaignId = "") -> "views.Shown":
     """Show the verdicts of a campaign, made anew from its evidence."""
     from streamctl.chaos.campaign import last_campaign, trials
-    from streamctl.reports import worst
+    from streamctl.chaos.recall import recall
 
     directory = last_campaign(_base(here), campaign)
-    judgements = [judgement for _, judgement in trials(directory)]
+    known = recall(directory, [judgement for _, judgement in trials(directory)])
     return views.Shown(
-        id=directory.name,
-        verdict=worst(each.verdict for each in judgements),
-        judgements=judgements,
+        id=known.id, verdict=known.verdict, judgements=known.judgements, not_run=known.not_run
     )
 
 
@@ -141,18 +151,16 @@ def report(
 ) -> "views.Written":
     """Write a campaign as one HTML file, with plots: it needs no network."""
     from streamctl.chaos.campaign import last_campaign, trials
+    from streamctl.chaos.recall import recall
     from streamctl.chaos.report.page import page
     from streamctl.reports import Verdict
     from streamctl.rundir.files import replace_file
 
     directory = last_campaign(_base(here), campaign)
     found = trials(directory)
-    names = " ".join(dict.fromkeys(evidence.experiment for evidence, _ in found))
+    known = recall(directory, [judgement for _, judgement in found])
     file = to or directory / "report.html"
-    replace_file(
-        file,
-        page(found, title=f"Campaign {directory.name}", command=f"streamctl chaos run {names}"),
-    )
+    replace_file(file, page(known, [evidence for evidence, _ in found]))
     return views.Written(verdict=Verdict.OK, file=file)
 
 
@@ -180,6 +188,24 @@ def _chosen(names: list[str], *, every: bool, quick: bool) -> "list[Experiment]"
         return selected(quick=quick)
     known = catalogue()
     return [known.get(name) or read_experiment(Path(name)) for name in names]
+
+
+def _again(
+    here: Here, names: list[str], *, every: bool, quick: bool, repeat: int, seed: int, target: str
+) -> str:
+    """The command that runs the same once more."""
+    flags = {"--all": every, "--quick": quick}
+    values = {
+        "--context": here.context,
+        "--repeat": str(repeat) if repeat > 1 else "",
+        "--target": target,
+        "--seed": str(seed),
+    }
+    words = ["streamctl", *here.path.split(), *names]
+    words += [flag for flag, given in flags.items() if given]
+    words += [word for flag, value in values.items() if value for word in (flag, value)]
+    words += [word for assignment in here.assignments for word in ("--set", assignment)]
+    return shlex.join(words)
 
 
 def _base(here: Here) -> Path:

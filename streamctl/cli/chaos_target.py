@@ -24,6 +24,7 @@ def run_on_job(
     base: Path,
     seed: int,
     repeat: int,
+    command: str,
     yes: bool,
     dry_run: bool,
 ) -> "Campaign | BlastRadius":
@@ -32,7 +33,7 @@ def run_on_job(
     Raises:
         Refused: the context is protected, another name was typed, or a step is not for real jobs.
     """
-    from streamctl.chaos.campaign import conclude, not_run_for, plan
+    from streamctl.chaos.campaign import begin, conclude, not_run_for, plan
     from streamctl.chaos.owner import owned
     from streamctl.chaos.target import blast_radius, running_job
     from streamctl.chaos.target_trial import run_on_target
@@ -50,14 +51,16 @@ def run_on_job(
     began = datetime.now(UTC)
     directory = base / began.strftime("%Y%m%d-%H%M%S")
     judgements, not_run = [], []
+    order = plan(experiments, seed=seed, repeat=repeat)
     with owned(directory):
-        for number, experiment in enumerate(plan(experiments, seed=seed, repeat=repeat), start=1):
+        campaign = begin(directory, began=began, seed=seed, planned=order, command=command)
+        for number, experiment in enumerate(order, start=1):
             target = _target(here, directory / f"{number:03d}-{experiment.name}", status)
             try:
                 judgements.append(run_on_target(target, experiment, on_event=here.on_event))
             except StreamctlError as error:
                 not_run.append(not_run_for(experiment, error))
-    return conclude(directory, began=began, seed=seed, judgements=judgements, not_run=not_run)
+    return conclude(campaign, judgements=judgements, not_run=not_run)
 
 
 def target_of(here: Here, trial: Path) -> "Target | None":

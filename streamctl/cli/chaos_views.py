@@ -9,18 +9,23 @@ from streamctl.cli.render import Facts, Line, Table, View
 from streamctl.reports import Verdict
 
 if TYPE_CHECKING:
-    from streamctl.chaos.campaign import Campaign
+    from streamctl.chaos.campaign import Campaign, NotRun
     from streamctl.chaos.cleanup import Cleaned
     from streamctl.chaos.target import BlastRadius
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listed:
-    """One experiment."""
+    """One experiment.
+
+    Attributes:
+        run_by: the flags that run it too; `name` where only its name does.
+    """
 
     name: str
     title: str
     tags: list[str]
+    run_by: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,10 +37,15 @@ class Listing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerbListed:
-    """One probe or action."""
+    """One probe or action.
+
+    Attributes:
+        part: what an action is to the fault: `fault`, `strike`, `lift` or `aside`.
+    """
 
     name: str
     role: str
+    part: str
     undo: str
     help: str
 
@@ -49,11 +59,16 @@ class Verbs:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
-    """Verdicts of one campaign, made anew from the evidence."""
+    """Verdicts of one campaign, made anew from the evidence.
+
+    Attributes:
+        not_run: experiments that left none.
+    """
 
     id: str
     verdict: Verdict
     judgements: list[Judgement]
+    not_run: "list[NotRun]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,29 +81,32 @@ class Written:
 
 def listing(report: Listing) -> View:
     """A table by group."""
-    rows = [(each.name, each.tags[0], each.title) for each in report.experiments]
-    return [Table(columns=("experiment", "group", "what happens"), rows=rows)]
+    rows = [(each.name, each.tags[0], each.run_by, each.title) for each in report.experiments]
+    return [Table(columns=("experiment", "group", "run by", "what happens"), rows=rows)]
 
 
 def verbs(report: Verbs) -> View:
     """A table."""
-    rows = [(each.name, each.role, each.undo, each.help) for each in report.verbs]
-    return [Table(columns=("verb", "is", "undone by", "what it does"), rows=rows)]
+    rows = [(v.name, v.role, _part(v), v.undo, v.help) for v in report.verbs]
+    columns = ("verb", "is", "part", "undone by", "what it does")
+    return [Table(columns=columns, rows=rows)]
+
+
+def _part(verb: VerbListed) -> str:
+    return verb.part if verb.role == "action" else ""
 
 
 def campaign(report: "Campaign") -> View:
     """One line an experiment, then what is wrong, then the closing line."""
     return [
         _table(report.judgements),
+        *_degraded(report.judgements),
         *_wrong(report.judgements),
-        *(
-            Line(text=f"{each.experiment} could not be tried: {each.reason}. {each.hint}".rstrip())
-            for each in report.not_run
-        ),
+        *_not_run(report.not_run),
         Facts(
             rows=[
                 ("verdict", report.verdict),
-                ("seed", str(report.seed)),
+                ("seed", None if report.seed is None else str(report.seed)),
                 ("seconds", report.seconds),
                 ("evidence", report.directory),
             ]
@@ -125,8 +143,9 @@ def shown(report: Shown) -> View:
         rows = [(each.name, each.verdict, each.detail) for each in judgement.invariants]
         columns = ("invariant", "verdict", "what was seen")
         blocks.append(Table(title=judgement.experiment, columns=columns, rows=rows))
+        blocks += _degraded([judgement])
         blocks += [Line(text=f"  {example}") for example in judgement.examples]
-    return [*blocks, _closing(report.verdict)]
+    return [*blocks, *_not_run(report.not_run), _closing(report.verdict)]
 
 
 def written(report: Written) -> View:
@@ -157,6 +176,21 @@ def _table(judgements: list[Judgement]) -> Table:
         rows=rows,
         right=frozenset({3, 4, 5}),
     )
+
+
+def _degraded(judgements: list[Judgement]) -> list[Line]:
+    """How each was worse than before, one line each."""
+    return [
+        Line(text=f"{judgement.experiment}: degraded: {judgement.degraded or 'not known'}")
+        for judgement in judgements
+    ]
+
+
+def _not_run(not_run: "list[NotRun]") -> list[Line]:
+    return [
+        Line(text=f"{each.experiment} has no verdict: {each.reason}. {each.hint}".rstrip())
+        for each in not_run
+    ]
 
 
 def _wrong(judgements: list[Judgement]) -> list[Line]:

@@ -1,6 +1,7 @@
 """`streamctl chaos` and `load`: what needs neither Kafka nor Spark."""
 
 import json
+import shlex
 import shutil
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -13,18 +14,20 @@ from streamctl.chaos.evidence import write_evidence
 from streamctl.chaos.experiment import Activity, Process, Role
 from streamctl.chaos.verdict import judge
 from streamctl.cli import chaos_target
+from streamctl.cli.chaos import _again
 from streamctl.cli.command import Here
 from streamctl.cli.render import Output
 from streamctl.rundir.directory import RunDirectory
 from streamctl.rundir.files import replace_file
 from streamctl.rundir.records import Desired, Observed, Status
-from tests.planted import PLANTED, recorded
+from tests.planted import planted
+from tests.recordings import recorded
 
 
 @pytest.fixture
 def campaign(tmp_path):
     def make(evidence) -> None:
-        place = tmp_path / ".streamctl" / "chaos" / "20260101-000000" / "001-driver-killed"
+        place = tmp_path / ".streamctl" / "chaos" / "20260101-000000" / "001-kafka-killed"
         place.mkdir(parents=True)
         write_evidence(place / "evidence.json", evidence)
 
@@ -163,8 +166,7 @@ def test_a_sound_campaign_is_shown(streamctl, snapshot, campaign):
 
 
 def test_a_violated_campaign_exits_with_3_and_names_what_is_wrong(streamctl, campaign):
-    bug = next(bug for bug in PLANTED if bug.name == "window-dropped")
-    campaign(bug.plant(recorded()))
+    campaign(planted("window-dropped"))
     result = streamctl("chaos", "show", "-o", "json")
     assert result.exit_code == 3
     wrong = [
@@ -174,6 +176,52 @@ def test_a_violated_campaign_exits_with_3_and_names_what_is_wrong(streamctl, cam
     ]
     assert wrong == ["nothing lost"]
     assert "An invariant was violated!" in streamctl("chaos", "show", "-o", "tsv").stdout
+
+
+def test_a_campaign_without_evidence_is_unknown(streamctl, tmp_path):
+    (tmp_path / ".streamctl" / "chaos" / "20260101-000000").mkdir(parents=True)
+    result = streamctl("chaos", "show", "-o", "tsv")
+    assert result.exit_code == 3
+    assert "Not everything could be told." in result.stdout
+
+
+def test_an_experiment_without_a_verdict_is_named(streamctl, tmp_path, campaign):
+    campaign(recorded())
+    (tmp_path / ".streamctl" / "chaos" / "20260101-000000" / "002-disk-full").mkdir()
+    result = streamctl("chaos", "show", "-o", "tsv")
+    assert result.exit_code == 3
+    assert "disk-full has no verdict: it left no evidence" in result.stdout
+    assert streamctl("chaos", "report", "--to", str(tmp_path / "r.html")).exit_code == 0
+    assert "disk-full" in (tmp_path / "r.html").read_text()
+
+
+def test_it_is_told_how_the_job_was_degraded(streamctl, campaign):
+    campaign(recorded())
+    told = "kafka-killed: degraded: no commit for "
+    assert told in streamctl("chaos", "show", "-o", "tsv").stdout
+    (judgement,) = streamctl("chaos", "show", "-o", "json").data["judgements"]
+    assert judgement["degraded"].startswith("no commit for ")
+
+
+@pytest.mark.parametrize(
+    ("flags", "command"),
+    [
+        ({"every": True, "quick": True}, "streamctl chaos run --all --quick --seed 7"),
+        (
+            {"names": ["a", "my file.json"], "repeat": 3, "target": "a:B"},
+            "streamctl chaos run a 'my file.json' --repeat 3 --target a:B --seed 7",
+        ),
+    ],
+)
+def test_the_command_that_runs_it_again(flags, command):
+    usual = {"names": [], "every": False, "quick": False, "repeat": 1, "seed": 7, "target": ""}
+    here = Here(path="chaos run", output=Output.JSON)
+    assert _again(here, **(usual | flags)) == command
+    here = replace(here, context="prod", assignments=["chaos.toxiproxy=http://x"])
+    added = " --context prod --set chaos.toxiproxy=http://x"
+    assert sorted(shlex.split(_again(here, **(usual | flags)))) == sorted(
+        shlex.split(command + added)
+    )
 
 
 def test_a_report_is_one_file(streamctl, campaign, tmp_path):

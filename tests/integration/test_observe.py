@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import urllib.error
@@ -13,12 +12,12 @@ import pytest
 
 from streamctl.job.launcher import session_members
 from tests import kafka_tools
+from tests.browser import CHROMIUM, page_in_a_browser
 from tests.harness import until
 from tests.receiver import Receiver
 
 pytestmark = pytest.mark.integration
 STALL_SECONDS = 12
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), "")
 
 
 def get(url):
@@ -32,15 +31,6 @@ def get(url):
 def signal_driver(project, number):
     for pid in session_members(project.status().driver_pid):
         os.kill(pid, number)
-
-
-def page_in_a_browser(url):
-    """The page's document once it is drawn, and what its console said."""
-    command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr"]
-    command += ["--virtual-time-budget=8000", "--dump-dom", url]
-    seen = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
-    said = [line for line in seen.stderr.splitlines() if ":CONSOLE" in line]
-    return seen.stdout, said
 
 
 def check_page(project, url):

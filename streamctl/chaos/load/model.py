@@ -65,6 +65,7 @@ class LoadReport:
         steps: in the order in which they were tried.
         confirmed: a longer step at nine tenths of the highest rate; None when not asked for.
         recovery: after the steps, with the state that they left; None when no batch followed.
+        surroundings: what it ran on.
         recoveries: with so much state in each provider, as asked for.
     """
 
@@ -72,6 +73,7 @@ class LoadReport:
     started_at: str
     sustained_rate: float | None
     directory: Path
+    surroundings: dict[str, str] = field(default_factory=dict)
     steps: list[Step] = field(default_factory=list)
     confirmed: Step | None = None
     recovery: Recovery | None = None
@@ -114,6 +116,7 @@ def read_load(directory: Path) -> LoadReport:
         started_at=values["started_at"],
         sustained_rate=values["sustained_rate"],
         directory=directory,
+        surroundings=values.get("surroundings", {}),
         steps=[Step(**step) for step in values["steps"]],
         confirmed=Step(**values["confirmed"]) if values["confirmed"] else None,
         recovery=Recovery(**values["recovery"]) if values["recovery"] else None,

@@ -19,6 +19,7 @@ from streamctl.chaos.load.search import search
 from streamctl.chaos.owner import owned
 from streamctl.chaos.stage import Stage
 from streamctl.chaos.subject import Subject
+from streamctl.chaos.surroundings import surroundings
 from streamctl.chaos.watch import Watch
 from streamctl.reports import Event, OnEvent, Verdict, as_json, ignore, iso
 from streamctl.rundir.files import replace_file
@@ -64,6 +65,7 @@ def run_load(
         started_at=notes.started_at,
         sustained_rate=highest,
         directory=notes.directory,
+        surroundings=surroundings(),
         steps=notes.steps,
         confirmed=notes.confirmed,
         recovery=notes.recovery,

@@ -39,7 +39,9 @@ def load_page(report: LoadReport, *, command: str) -> str:
             f"committed again after {back.seconds:.1f} s.</p>"
         )
     body += [f"<figure>{draw(plot)}</figure>" for plot in recovery_curves(report)]
-    return document(f"Load, {report.started_at}", [*body, surroundings(command)])
+    return document(
+        f"Load, {report.started_at}", [*body, surroundings(command, report.surroundings)]
+    )
 
 
 def curves(report: LoadReport) -> Iterator[Plot]:

@@ -3,42 +3,54 @@
 from collections.abc import Iterator, Sequence
 from html import escape
 
+from streamctl.chaos.campaign import Campaign, NotRun
 from streamctl.chaos.counts import Counts
 from streamctl.chaos.evidence import Evidence
 from streamctl.chaos.report.plot import Plot, Point, draw
 from streamctl.chaos.report.skeleton import document, surroundings, table
 from streamctl.chaos.verdict import CLOSING, WORDS, Judgement
-from streamctl.reports import Verdict, worst
+from streamctl.reports import Verdict
 
 _BIN_SECONDS = 2.0
-_HEALTH = {"ok": 1.0, "unknown": 0.5, "problem": 0.0}
-
-Trial = tuple[Evidence, Judgement]
+_STATUS = {"ok": 1.0, "unknown": 0.5, "problem": 0.0}
 
 
-def page(trials: Sequence[Trial], *, title: str, command: str) -> str:
+def page(campaign: Campaign, evidence: Sequence[Evidence]) -> str:
     """One self-contained HTML file.
 
     Args:
-        trials: evidence and verdict of each experiment.
-        title: of the campaign.
-        command: runs it again.
+        campaign: as it was recalled.
+        evidence: of each of its judgements.
     """
-    verdict = worst(judgement.verdict for _, judgement in trials) if trials else Verdict.UNKNOWN
+    judgements = campaign.judgements
+    trials = zip(evidence, judgements, strict=True)
     body = [
-        f'<p class="closing {verdict}">{CLOSING[verdict]}</p>',
-        _summary(trials),
+        f'<p class="closing {campaign.verdict}">{CLOSING[campaign.verdict]}</p>',
+        _summary(judgements),
+        _not_run(campaign.not_run),
         *(_trial(number, *trial) for number, trial in enumerate(trials)),
-        surroundings(command),
+        surroundings(campaign.command or _by_name(judgements), campaign.surroundings),
     ]
-    return document(title, body)
+    return document(f"Campaign {campaign.id}", body)
 
 
-def _summary(trials: Sequence[Trial]) -> str:
+def _by_name(judgements: Sequence[Judgement]) -> str:
+    """What is known of the command of an older release's campaign."""
+    names = dict.fromkeys(judgement.experiment for judgement in judgements)
+    return f"streamctl chaos run {' '.join(names)}"
+
+
+def _summary(judgements: Sequence[Judgement]) -> str:
     heads = ("experiment", "verdict", "noticed", "first commit", "caught up",
              "records", "lost", "doubled")  # fmt: skip
-    rows = [_row(f"t{number}", judgement) for number, (_, judgement) in enumerate(trials)]
-    return table(heads, rows)
+    return table(heads, [_row(f"t{number}", each) for number, each in enumerate(judgements)])
+
+
+def _not_run(not_run: Sequence[NotRun]) -> str:
+    if not not_run:
+        return ""
+    rows = [[escape(each.experiment), escape(each.reason)] for each in not_run]
+    return table(("no verdict on", "why"), rows)
 
 
 def _row(anchor: str, judgement: Judgement) -> list[str]:
@@ -66,6 +78,7 @@ def _trial(number: int, evidence: Evidence, judgement: Judgement) -> str:
             f'<section id="t{number}">',
             f"<h2>{escape(judgement.experiment)} {_mark(judgement.verdict)}</h2>",
             f"<p>{escape(judgement.title)}</p>",
+            f"<p>Degraded: {escape(judgement.degraded or 'not known')}.</p>",
             *(f"<figure>{draw(plot)}</figure>" for plot in plots(evidence)),
             LEGEND if evidence.began is not None else "",
             _counts(judgement.counts),
@@ -77,7 +90,7 @@ def _trial(number: int, evidence: Evidence, judgement: Judgement) -> str:
 
 
 def plots(evidence: Evidence) -> Iterator[Plot]:
-    """Throughput, lag, batch duration and health over the time since the first look."""
+    """Throughput, lag, batch duration, health and status over the time since the first look."""
     times = [s.at for s in evidence.samples] + [b.at for b in evidence.batches]
     if not times:
         return
@@ -95,8 +108,10 @@ def plots(evidence: Evidence) -> Iterator[Plot]:
     yield made(
         "batch duration, s", [(b.at - zero, b.seconds) for b in evidence.batches if b.at >= zero]
     )
-    health = [(s.at - zero, _HEALTH.get(s.verdict)) for s in evidence.samples]
-    yield made("status: 1 ok, 0.5 unknown, 0 problem", health, steps=True)
+    health = [(s.at - zero, None if s.ready is None else float(s.ready)) for s in evidence.samples]
+    yield made("health: 1 ready, 0 not (503)", health, steps=True)
+    status = [(s.at - zero, _STATUS.get(s.verdict)) for s in evidence.samples]
+    yield made("status: 1 ok, 0.5 unknown, 0 problem", status, steps=True)
 
 
 def _throughput(evidence: Evidence, zero: float, length: float) -> list[Point]:
@@ -133,5 +148,5 @@ def _seconds(value: float | None) -> str:
 
 LEGEND = (
     '<p class="legend"><span class="fault"></span>'
-    " the fault, from the begin of its first action to the end of its last</p>"
+    " the fault: from its begin until it was lifted</p>"
 )

@@ -1,13 +1,8 @@
 """What all pages share: one self-contained document, tables, the surroundings, the style."""
 
-import platform
-import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from html import escape
-
-from streamctl import __version__
-from streamctl.jars import KAFKA_VERSION, spark_version
 
 
 def document(title: str, body: Sequence[str]) -> str:
@@ -20,18 +15,12 @@ def document(title: str, body: Sequence[str]) -> str:
     )
 
 
-def surroundings(command: str) -> str:
+def surroundings(command: str, facts: Mapping[str, str]) -> str:
     """What it was run on, and how to run it again."""
-    facts = {
-        "run again with": f"<code>{escape(command)}</code>",
-        "written": f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC",
-        "streamctl": __version__,
-        "Spark": spark_version(),
-        "Kafka": KAFKA_VERSION,
-        "Python": sys.version.split()[0],
-        "system": escape(platform.platform()),
-    }
-    rows = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in facts.items())
+    told = {"run again with": f"<code>{escape(command)}</code>"}
+    told |= {name: escape(value) for name, value in facts.items()} or {"on": "not known"}
+    told["written"] = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    rows = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in told.items())
     return f'<section><h2>Surroundings</h2><dl class="facts">{rows}</dl></section>'
 
 
@@ -70,7 +59,7 @@ th, td { text-align: left; padding: .3rem .5rem .3rem 0; border-bottom: 1px soli
   vertical-align: top; font-variant-numeric: tabular-nums; }
 th { color: var(--soft); font-weight: 500; }
 figure { margin: .5rem 0; }
-svg { width: 100%; height: auto; display: block; }
+svg { width: 100%; height: auto; display: block; overflow: visible; }
 svg text { fill: var(--soft); font: 11px system-ui, sans-serif; text-anchor: middle; }
 svg .title { fill: var(--ink); font-weight: 600; text-anchor: start; }
 svg .value { text-anchor: end; }
@@ -90,7 +79,9 @@ dd { margin: 0; font-variant-numeric: tabular-nums; }
   td { display: flex; gap: .75rem; border: 0; padding: .1rem 0; }
   td:empty { display: none; }
   td::before { content: attr(data-name); color: var(--soft); flex: 0 0 7rem; }
-  svg text { font-size: 17px; }
+  figure { margin: .5rem 0 1rem; }
+  svg text { font-size: 20px; }
+  svg .time { transform: translateY(5px); }
 }
 @media print { h2 { break-after: avoid; } section { break-inside: avoid; } }
 """

@@ -4,6 +4,7 @@ from typing import Any
 
 from streamctl.chaos import damage as corpus
 from streamctl.chaos.chapters import close_chapter
+from streamctl.chaos.experiment import Part
 from streamctl.chaos.subject import WINDOWS, Subject
 from streamctl.chaos.verbs.verb import action, probe
 from streamctl.errors import NotFound
@@ -60,10 +61,10 @@ def begin_anew(subject: Subject) -> str:
 
 
 VERBS = {
-    "checkpoint.backup": action(backup),
-    "checkpoint.damage": action(damage),
+    "checkpoint.backup": action(backup, Part.ASIDE),
+    "checkpoint.damage": action(damage, Part.FAULT),
     VERIFY: probe(verify),
-    "checkpoint.restore": action(restore),
-    "checkpoint.remedy": action(remedy),
-    "checkpoint.begin_anew": action(begin_anew),
+    "checkpoint.restore": action(restore, Part.ASIDE),
+    "checkpoint.remedy": action(remedy, Part.ASIDE),
+    "checkpoint.begin_anew": action(begin_anew, Part.ASIDE),
 }

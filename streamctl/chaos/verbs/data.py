@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from streamctl.chaos.experiment import Part
 from streamctl.chaos.feed import Flow
 from streamctl.chaos.subject import Subject
 from streamctl.chaos.verbs.verb import action
@@ -70,8 +71,8 @@ def resume(subject: Subject, **_more: Any) -> None:
 
 
 VERBS = {
-    "data.pause": action(pause, undo="data.resume"),
-    "data.resume": action(resume),
-    "data.burst": action(burst),
-    "data.strange": action(strange),
+    "data.pause": action(pause, Part.ASIDE, undo="data.resume"),
+    "data.resume": action(resume, Part.ASIDE),
+    "data.burst": action(burst, Part.FAULT),
+    "data.strange": action(strange, Part.FAULT),
 }

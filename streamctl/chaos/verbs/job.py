@@ -7,6 +7,7 @@ from contextlib import suppress
 
 import psutil
 
+from streamctl.chaos.experiment import Part
 from streamctl.chaos.operated import Operated
 from streamctl.chaos.verbs.phases import kill_at
 from streamctl.chaos.verbs.verb import action, probe
@@ -15,6 +16,7 @@ from streamctl.errors import DeadlinePassed, NotFound
 from streamctl.job.launcher import kill as kill_process
 from streamctl.observe.status import is_supervised, read_status
 
+KILL_AT = "job.kill_at"
 _EXECUTOR, _PYTHON_WORKER = "CoarseGrainedExecutorBackend", "pyspark.daemon"
 """Spark's own words in the command lines of both."""
 _LOOK_SECONDS = 20.0
@@ -151,17 +153,17 @@ VERBS = {
     "job.lag": probe(lag, on_target=True),
     "job.commits": probe(commits, on_target=True),
     "job.refuses_to_start": probe(refuses_to_start, on_target=True),
-    "job.start": action(start, on_target=True),
-    "job.stop": action(stop, undo="job.start", on_target=True),
-    "job.await_end": action(await_end, on_target=True),
-    "job.await_commit": action(await_commit, on_target=True),
-    "job.start_twice": action(start_twice, undo="job.start", on_target=True),
-    "job.kill": action(kill, on_target=True),
-    "job.kill_at": action(kill_at, on_target=True),
-    "job.kill_executor": action(kill_executor, on_target=True),
-    "job.kill_python_worker": action(kill_python_worker, on_target=True),
-    "job.terminate": action(terminate, on_target=True),
-    "job.pause": action(pause, undo="job.resume", on_target=True),
-    "job.resume": action(resume, on_target=True),
-    "job.kill_supervisor": action(kill_supervisor, undo="job.start", on_target=True),
+    "job.start": action(start, Part.ASIDE, on_target=True),
+    "job.stop": action(stop, Part.ASIDE, undo="job.start", on_target=True),
+    "job.await_end": action(await_end, Part.ASIDE, on_target=True),
+    "job.await_commit": action(await_commit, Part.ASIDE, on_target=True),
+    "job.start_twice": action(start_twice, Part.FAULT, undo="job.start", on_target=True),
+    "job.kill": action(kill, Part.FAULT, on_target=True),
+    KILL_AT: action(kill_at, Part.STRIKE, on_target=True),
+    "job.kill_executor": action(kill_executor, Part.STRIKE, on_target=True),
+    "job.kill_python_worker": action(kill_python_worker, Part.STRIKE, on_target=True),
+    "job.terminate": action(terminate, Part.FAULT, on_target=True),
+    "job.pause": action(pause, Part.FAULT, undo="job.resume", on_target=True),
+    "job.resume": action(resume, Part.LIFT, on_target=True),
+    "job.kill_supervisor": action(kill_supervisor, Part.FAULT, undo="job.start", on_target=True),
 }

@@ -6,6 +6,7 @@ from contextlib import suppress
 from typing import Any
 
 from streamctl.chaos.chapters import remember_sent
+from streamctl.chaos.experiment import Part
 from streamctl.chaos.subject import QUERIES, Subject
 from streamctl.chaos.verbs.verb import action
 from streamctl.errors import BrokerUnreachable, DeadlinePassed, NotFound, Refused
@@ -148,18 +149,18 @@ def await_backlog(subject: Subject, records: int = 500, seconds: float = 60.0) -
 
 
 VERBS = {
-    "kafka.stop": action(stop, undo="kafka.start"),
-    "kafka.start": action(start),
-    "kafka.kill": action(kill, undo="kafka.start"),
-    "kafka.pause": action(pause, undo="kafka.resume"),
-    "kafka.resume": action(resume),
-    "kafka.slow": action(slow, undo="kafka.resume"),
-    "kafka.restart": action(restart, undo="kafka.start"),
-    "kafka.move": action(move, undo="kafka.start"),
-    "kafka.two_addresses": action(two_addresses),
-    "kafka.delete_topic": action(delete_topic, undo="kafka.make_topic"),
-    "kafka.make_topic": action(make_topic),
-    "kafka.add_partitions": action(add_partitions),
-    "kafka.truncate": action(truncate),
-    "kafka.await_backlog": action(await_backlog),
+    "kafka.stop": action(stop, Part.FAULT, undo="kafka.start"),
+    "kafka.start": action(start, Part.LIFT),
+    "kafka.kill": action(kill, Part.FAULT, undo="kafka.start"),
+    "kafka.pause": action(pause, Part.FAULT, undo="kafka.resume"),
+    "kafka.resume": action(resume, Part.LIFT),
+    "kafka.slow": action(slow, Part.FAULT, undo="kafka.resume"),
+    "kafka.restart": action(restart, Part.FAULT, undo="kafka.start"),
+    "kafka.move": action(move, Part.FAULT, undo="kafka.start"),
+    "kafka.two_addresses": action(two_addresses, Part.ASIDE),
+    "kafka.delete_topic": action(delete_topic, Part.FAULT, undo="kafka.make_topic"),
+    "kafka.make_topic": action(make_topic, Part.LIFT),
+    "kafka.add_partitions": action(add_partitions, Part.FAULT),
+    "kafka.truncate": action(truncate, Part.FAULT),
+    "kafka.await_backlog": action(await_backlog, Part.ASIDE),
 }

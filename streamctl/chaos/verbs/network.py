@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from streamctl.chaos.experiment import Part
 from streamctl.chaos.operated import Operated
 from streamctl.chaos.proxy.fault import CLEAR, Fault
 from streamctl.chaos.verbs.verb import action
@@ -18,6 +19,8 @@ def clear(subject: Operated, **_: Any) -> None:
 
 
 VERBS = {
-    "network.fault": action(fault, undo="network.clear", on_target=True, check=Fault.check),
-    "network.clear": action(clear, on_target=True),
+    "network.fault": action(
+        fault, Part.FAULT, undo="network.clear", on_target=True, check=Fault.check
+    ),
+    "network.clear": action(clear, Part.LIFT, on_target=True),
 }

@@ -10,6 +10,7 @@ from typing import Any
 
 import psutil
 
+from streamctl.chaos.experiment import Part
 from streamctl.chaos.operated import Operated
 from streamctl.chaos.subject import Subject
 from streamctl.chaos.verbs.verb import action
@@ -182,14 +183,14 @@ def _run(command: list[str], what: str) -> None:
 
 
 VERBS = {
-    "disk.small": action(small_disk, undo="disk.remove"),
-    "disk.remove": action(remove_disk),
-    "disk.device": action(disk_device, undo="disk.remove"),
-    "disk.slow": action(slow_disk, undo="disk.fast"),
-    "disk.fast": action(free_slow_disk),
-    "disk.fill": action(fill_disk, undo="disk.free"),
-    "disk.free": action(free_disk),
-    "limit.set": action(limit, undo="limit.free", on_target=True),
-    "limit.free": action(free_limit, on_target=True),
-    "cpu.burn": action(burn, on_target=True),
+    "disk.small": action(small_disk, Part.ASIDE, undo="disk.remove"),
+    "disk.remove": action(remove_disk, Part.ASIDE),
+    "disk.device": action(disk_device, Part.ASIDE, undo="disk.remove"),
+    "disk.slow": action(slow_disk, Part.FAULT, undo="disk.fast"),
+    "disk.fast": action(free_slow_disk, Part.LIFT),
+    "disk.fill": action(fill_disk, Part.FAULT, undo="disk.free"),
+    "disk.free": action(free_disk, Part.LIFT),
+    "limit.set": action(limit, Part.FAULT, undo="limit.free", on_target=True),
+    "limit.free": action(free_limit, Part.LIFT, on_target=True),
+    "cpu.burn": action(burn, Part.FAULT, on_target=True),
 }

@@ -4,6 +4,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from streamctl.chaos.experiment import Part
 from streamctl.chaos.object_store import BUCKET, ObjectStore, start_store
 from streamctl.chaos.proxy.fault import CLEAR, Fault
 from streamctl.chaos.subject import Subject
@@ -60,11 +61,11 @@ def _place(subject: Subject) -> Path:
 
 
 VERBS = {
-    "store.start": action(start, undo="store.stop"),
-    "store.stop": action(stop),
-    "store.errors": action(errors, undo="store.clear"),
-    "store.fault": action(fault, undo="store.clear", check=Fault.check),
-    "store.clear": action(clear),
+    "store.start": action(start, Part.ASIDE, undo="store.stop"),
+    "store.stop": action(stop, Part.ASIDE),
+    "store.errors": action(errors, Part.FAULT, undo="store.clear"),
+    "store.fault": action(fault, Part.FAULT, undo="store.clear", check=Fault.check),
+    "store.clear": action(clear, Part.LIFT),
     "backup.take": probe(take),
     "backup.verify": probe(verify),
 }

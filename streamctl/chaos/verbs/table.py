@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from streamctl.chaos import providers
-from streamctl.chaos.experiment import Activity, Experiment, Role, Verb
+from streamctl.chaos.experiment import Activity, Experiment, Part, Role, Verb
 from streamctl.chaos.operated import Operated
 from streamctl.chaos.verbs import checkpoint, data, job, kafka, network, resources, store, writes
 from streamctl.chaos.verbs.verb import Definition
@@ -69,3 +69,13 @@ def perform(subject: Operated, activity: Activity) -> Any:
 def undo_of(name: str) -> str:
     """The verb that takes another back; empty for none."""
     return VERBS[name].undo if name in VERBS else ""
+
+
+def part_of(activity: Activity) -> Part:
+    """What an action is to the fault: as it says, as its verb does, else the fault itself."""
+    if activity.part is not None:
+        return activity.part
+    provider = activity.provider
+    if isinstance(provider, Verb) and provider.name in VERBS:
+        return VERBS[provider.name].part
+    return Part.FAULT

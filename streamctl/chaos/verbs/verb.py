@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from streamctl.chaos.experiment import Role
+from streamctl.chaos.experiment import Part, Role
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,6 +15,7 @@ class Definition:
         call: its first argument is the subject; the others have the names of the arguments.
         undo: the verb that takes it back, given the same arguments; empty where nothing stays
             changed.
+        part: what an action is to the fault.
         on_target: whether it can be done to a job that is not an experiment's own.
         check: raises a `StreamctlError` for arguments that it cannot take; None where the names
             of the arguments say all.
@@ -23,6 +24,7 @@ class Definition:
     role: Role
     call: Callable[..., Any]
     undo: str = ""
+    part: Part = Part.ASIDE
     on_target: bool = False
     check: Callable[..., object] | None = None
 
@@ -34,13 +36,16 @@ class Definition:
 
 def action(
     call: Callable[..., Any],
+    part: Part,
     *,
     undo: str = "",
     on_target: bool = False,
     check: Callable[..., object] | None = None,
 ) -> Definition:
     """Define an action."""
-    return Definition(role=Role.ACTION, call=call, undo=undo, on_target=on_target, check=check)
+    return Definition(
+        role=Role.ACTION, call=call, part=part, undo=undo, on_target=on_target, check=check
+    )
 
 
 def probe(call: Callable[..., Any], *, on_target: bool = False) -> Definition:

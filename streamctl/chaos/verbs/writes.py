@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from streamctl.chaos.experiment import Part
 from streamctl.chaos.subject import Subject
 from streamctl.chaos.verbs.verb import action
 from streamctl.errors import Unsupported
@@ -49,7 +50,7 @@ def _faults(subject: Subject) -> Path:
 
 
 VERBS = {
-    "writes.hook": action(hook),
-    "writes.fail": action(fail, undo="writes.heal"),
-    "writes.heal": action(heal),
+    "writes.hook": action(hook, Part.ASIDE),
+    "writes.fail": action(fail, Part.FAULT, undo="writes.heal"),
+    "writes.heal": action(heal, Part.LIFT),
 }

@@ -33,7 +33,7 @@ from streamctl.reports import Verdict, as_json
 from streamctl.rundir.directory import RunDirectory
 from streamctl.rundir.records import Desired, Observed, Status
 from streamctl.sandbox import process
-from tests.planted import recorded
+from tests.recordings import recorded
 
 EXPERIMENTS = selected(quick=True)
 

@@ -5,10 +5,18 @@ import json
 
 import pytest
 
-from streamctl.chaos.catalogue import catalogue, selected
-from streamctl.chaos.experiment import Activity, Role, Verb, parse_experiment
+from streamctl.chaos.catalogue import catalogue, run_by, selected
+from streamctl.chaos.experiment import (
+    Activity,
+    Part,
+    Role,
+    Verb,
+    as_document,
+    parse_activity,
+    parse_experiment,
+)
 from streamctl.chaos.verbs.data import _strange
-from streamctl.chaos.verbs.table import VERBS, check, perform, undo_of
+from streamctl.chaos.verbs.table import VERBS, check, part_of, perform, undo_of
 from streamctl.errors import NotFound
 
 EVERY = list(catalogue().values())
@@ -36,6 +44,30 @@ def test_an_opposite_takes_the_arguments_of_what_it_undoes():
             names = list(inspect.signature(definition.call).parameters)[1:]
             given = dict.fromkeys((n for n in names if n != "values"), 1)
             inspect.signature(VERBS[definition.undo].call).bind(object(), **given)
+
+
+@pytest.mark.parametrize("experiment", EVERY, ids=lambda each: each.name)
+def test_every_experiment_breaks_something_and_the_way_back_is_no_part_of_it(
+    experiment,
+):
+    parts = {activity.name: part_of(activity) for activity in experiment.method}
+    assert {Part.FAULT, Part.STRIKE} & set(parts.values())
+    for name in ("job.start", "job.stop", "job.await_commit", "kafka.await_backlog"):
+        assert parts.get(name, Part.ASIDE) is Part.ASIDE
+
+
+def test_the_part_of_an_action_may_be_given_and_is_the_fault_else():
+    document = {"type": "action", "name": "a", "provider": {"type": "process", "path": "true"}}
+    assert part_of(parse_activity(document)) is Part.FAULT
+    aside = parse_activity({**document, "part": "aside"})
+    assert part_of(aside) is Part.ASIDE
+    assert parse_activity(as_document(aside)) == aside
+
+
+def test_the_list_says_what_all_runs():
+    assert {run_by(each) for each in selected(quick=False)} == {"--all", "--all --quick"}
+    assert [e for e in EVERY if run_by(e) == "--all --quick"] == selected(quick=True)
+    assert {run_by(each) for each in EVERY if each not in selected(quick=False)} == {"name"}
 
 
 def test_quick_is_the_six_scenarios():

@@ -93,6 +93,19 @@ def test_a_value_from_the_environment_keeps_the_type_of_its_default(monkeypatch)
             Unsupported,
         ),
         ({"method": [{"ref": "a"}]}, Unsupported),
+        (
+            {
+                "method": [
+                    {
+                        "type": "action",
+                        "name": "a",
+                        "part": "whole",
+                        "provider": {"type": "process", "path": "true"},
+                    }
+                ]
+            },
+            Malformed,
+        ),
         ({"configuration": {"x": {"type": "env", "key": "NOT_THERE"}}}, NotFound),
         ({"streamctl": {"unknown": 1}}, Malformed),
         ({"method": [{"type": "deed", "name": "a", "provider": {"type": "process"}}]}, Malformed),

@@ -2,18 +2,20 @@
 
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from streamctl.chaos import providers
 from streamctl.chaos.effects import Effects
-from streamctl.chaos.experiment import Activity, Experiment, Http, Process, Role, Verb
+from streamctl.chaos.experiment import Activity, Experiment, Http, Part, Process, Role, Verb
 from streamctl.chaos.journal import Ended
 from streamctl.chaos.run import Means, run_experiment, run_step, undo
 from streamctl.errors import StreamctlError
 
 UNDO = {"break": "mend", "freeze": "thaw"}
+PARTS = {"mend": Part.LIFT, "wait": Part.ASIDE, "pounce": Part.STRIKE}
 
 
 def act(verb: str, **more) -> Activity:
@@ -35,6 +37,7 @@ class World:
         self.saved: list[Ended | None] = []
         self.means = Means(
             perform=self.perform,
+            part_of=lambda activity: PARTS.get(activity.name, Part.FAULT),
             undo_of=lambda verb: UNDO.get(verb, ""),
             effects=self.effects,
             save=lambda journal: self.saved.append(journal.ended),
@@ -253,3 +256,31 @@ def test_the_record_stands_before_the_change_is_made(world, tmp_path):
     object.__setattr__(world.means, "perform", look)
     run_experiment(experiment(act("break")), world.means)
     assert ["break"] in seen
+
+
+def test_the_fault_is_what_breaks_until_it_is_lifted(world):
+    """Preparing and waiting are no part of it, nor is the way back."""
+    method = (
+        act("wait", pause_after_seconds=10), act("break", pause_after_seconds=5),
+        act("mend", pause_after_seconds=3), act("wait", pause_after_seconds=20),
+    )  # fmt: skip
+    journal = run_experiment(experiment(*method), world.means)
+    assert [moment.second for moment in journal.fault] == [10, 15]
+    assert journal.touched.second == 0
+    assert [step.part for step in journal.method] == ["aside", "fault", "lift", "aside"]
+
+
+def test_what_waits_for_its_moment_strikes_at_its_end(world):
+    def slow(_):
+        world.sleep(7)
+        return True
+
+    journal = run_experiment(experiment(act("pounce")), replace(world.means, perform=slow))
+    (step,) = journal.method
+    assert (step.ended_at - step.started_at).total_seconds() == 7
+    assert journal.fault == (step.ended_at, step.ended_at)
+
+
+def test_without_a_fault_there_is_none(world):
+    assert run_experiment(experiment(act("wait")), world.means).fault is None
+    assert run_experiment(experiment(probe("steady")), world.means).touched is None
