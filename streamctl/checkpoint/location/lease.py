@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from streamctl.checkpoint.location.store import Store
+from streamctl.checkpoint.location.store import StorageFailed, Store
 from streamctl.errors import Busy
 from streamctl.reports import as_json, iso
 
@@ -117,7 +117,7 @@ def acquire(
         seconds=seconds,
         generation=generation,
     )
-    with _alone(store):
+    with _alone(store, begins=True):
         dead = read(store, generation=generation)
         if dead is not None and _binds(dead, now=now):
             raise Busy(
@@ -136,14 +136,26 @@ def acquire(
 
 
 @contextmanager
-def _alone(store: Store) -> Iterator[None]:
-    """Keep rivals of this machine out while a dead lease is looked at and replaced."""
-    if not store.is_local:
+def _alone(store: Store, *, begins: bool = False) -> Iterator[None]:
+    """Keep rivals of this machine out between a look at the lease and the write after it.
+
+    Args:
+        store: of the lease.
+        begins: make the place; otherwise there is nothing to guard where it is gone.
+    """
+    folder = Path(store.at("_streamctl"))
+    if not store.is_local or not (begins or folder.is_dir()):
         yield
         return
-    folder = Path(store.at("_streamctl"))
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lease.lock").open("ab") as file:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = (folder / "lease.lock").open("ab")
+    except OSError as error:
+        raise StorageFailed(
+            f'cannot lock the lease under "{folder}": {error.strerror or error}',
+            hint="See that the location has space and may be written by this user.",
+        ) from error
+    with file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
@@ -164,21 +176,23 @@ def renew(store: Store, lease: Lease, *, now: datetime, driver_pid: int | None =
     Raises:
         LeaseLost: it is no longer ours.
     """
-    held = read(store, generation=lease.generation)
-    if held is None or held.token != lease.token:
-        taker = held.describe() if held else "nobody: the lease was removed"
-        raise LeaseLost(f"the lease was lost to {taker}")
     started = process_started(driver_pid) if driver_pid else None
     renewed = replace(lease, renewed_at=now, driver_pid=driver_pid, driver_started=started)
-    store.replace(_name(lease.generation), _bytes(renewed))
+    with _alone(store):
+        held = read(store, generation=lease.generation)
+        if held is None or held.token != lease.token:
+            taker = held.describe() if held else "nobody: the lease was removed"
+            raise LeaseLost(f"the lease was lost to {taker}")
+        store.replace(_name(lease.generation), _bytes(renewed))
     return renewed
 
 
 def release(store: Store, lease: Lease) -> None:
     """Give it back, if it is still ours."""
-    held = read(store, generation=lease.generation)
-    if held is not None and held.token == lease.token:
-        store.remove(_name(lease.generation))
+    with _alone(store):
+        held = read(store, generation=lease.generation)
+        if held is not None and held.token == lease.token:
+            store.remove(_name(lease.generation))
 
 
 def _binds(lease: Lease, *, now: datetime) -> bool:
