@@ -15,13 +15,8 @@ from tests.harness import Project
 def kafka_directory(tmp_path_factory) -> Iterator[Path]:
     """Directory of a broker that only this session uses; who ends it must start it again."""
     directory = tmp_path_factory.mktemp("sandbox")
-    overrides = {
-        "log.retention.check.interval.ms": "500",
-        "log.initial.task.delay.ms": "500",
-        "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
-        "allow.everyone.if.no.acl.found": "true",
-    }
-    sandbox.up(directory=directory, timeout_seconds=120, overrides=overrides)
+    often = {"log.retention.check.interval.ms": "500", "log.initial.task.delay.ms": "500"}
+    sandbox.up(directory=directory, timeout_seconds=120, overrides=often)
     yield directory
     sandbox.reset(directory=directory)
 

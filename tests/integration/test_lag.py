@@ -4,14 +4,13 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import closing, contextmanager
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import (
     AclBinding,
-    AclBindingFilter,
     AclOperation,
     AclPermissionType,
     ResourcePatternType,
@@ -30,6 +29,7 @@ from streamctl.lag.measure import Subject, measure
 from streamctl.lag.peek import peek
 from streamctl.lag.publish import publish_once
 from streamctl.lag.subjects import find_subjects
+from streamctl.sandbox import lifecycle as sandbox
 from tests import kafka_tools
 from tests.harness import until
 from tests.written import Written
@@ -139,36 +139,36 @@ def test_records_are_those_that_the_job_is_shown(broker, new_topic, written):
         assert record.value == value.encode()
 
 
-def test_who_may_use_no_group_is_told_the_lag(broker, new_topic, written):
-    """Spark itself needs none, nor must what looks at it."""
-    topic = new_topic(partitions=2)
-    send(broker, topic, 5)
-    written.commit({topic: {0: 2, 1: 0}}, at=now())
-    with no_groups(broker), Broker(broker.servers, timeout_seconds=20) as client:
-        with pytest.raises(StreamctlError, match="GROUP_AUTHORIZATION_FAILED"):
-            publish_once([subject(written)], client, group=topic, now=now())
-        query = lag_of(written, client)
-        assert peek(client, topic, 0, at=2, limit_bytes=9).offset == 2
-        assert len(list(client.read(topic, 0, 0, 5))) == 5
-    assert query.lag_records == 3
-    assert (query.partitions[0].time_lag_seconds, query.partitions[0].time_lag_estimated) == (
-        pytest.approx(0, abs=20),
-        False,
-    )
-
-
-@contextmanager
-def no_groups(broker):
-    """Nobody may do anything with any consumer group."""
-    everybody = ("User:ANONYMOUS", "*")
-    whose = (ResourceType.GROUP, "*", ResourcePatternType.LITERAL, *everybody, AclOperation.ALL)
-    rule = AclBinding(*whose, AclPermissionType.DENY)
-    broker.result(broker.admin().create_acls([rule])[rule])
-    asked = AclBindingFilter(*whose, AclPermissionType.DENY)
+@pytest.fixture
+def strict_broker(tmp_path):
+    """A broker of its own on which nobody may do anything with any consumer group."""
+    overrides = {
+        "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+        "allow.everyone.if.no.acl.found": "true",
+    }
+    report = sandbox.up(directory=tmp_path / "kafka", overrides=overrides, timeout_seconds=120)
+    group = (ResourceType.GROUP, "*", ResourcePatternType.LITERAL)
+    rule = AclBinding(*group, "User:ANONYMOUS", "*", AclOperation.ALL, AclPermissionType.DENY)
     try:
-        yield
+        with Broker(str(report.bootstrap_servers), timeout_seconds=20) as client:
+            client.result(client.admin().create_acls([rule])[rule])
+            yield client
     finally:
-        broker.result(broker.admin().delete_acls([asked])[asked])
+        sandbox.reset(directory=tmp_path / "kafka")
+
+
+def test_who_may_use_no_group_is_told_the_lag(strict_broker, written):
+    """Spark itself needs none, nor must what looks at it."""
+    strict_broker.create_topic("t", partitions=2)
+    send(strict_broker, "t", 5)
+    written.commit({"t": {0: 2, 1: 0}}, at=now())
+    with pytest.raises(StreamctlError, match="GROUP_AUTHORIZATION_FAILED"):
+        publish_once([subject(written)], strict_broker, group="g", now=now())
+    query = lag_of(written, strict_broker)
+    assert query.lag_records == 3
+    assert query.partitions[0].oldest_unread_at is not None
+    assert peek(strict_broker, "t", 0, at=2, limit_bytes=9).offset == 2
+    assert len(list(strict_broker.read("t", 0, 0, 5))) == 5
 
 
 def test_truncated_recreated_and_grown_topics(broker, new_topic, written, tmp_path):
