@@ -8,9 +8,7 @@ from streamctl.chaos.report.plot import Plot, draw
 from streamctl.chaos.report.skeleton import document, surroundings, table
 
 _CURVES: dict[str, Callable[[Step], float | None]] = {
-    "wait of a record from its making to its commit, 95th percentile, s": (
-        lambda s: s.latency_p95_seconds
-    ),
+    "a record waits for its commit, 95th percentile, s": lambda s: s.latency_p95_seconds,
     "batch duration, 95th percentile, s": lambda s: s.batch_p95_seconds,
     "records committed, records/s": lambda s: s.committed_rate,
     "lag grows by, records/s": lambda s: None if s.lag_growth is None else max(0.0, s.lag_growth),
@@ -20,7 +18,7 @@ _CURVES: dict[str, Callable[[Step], float | None]] = {
 }
 _HEADS = (
     "records/s", "sustained", "committed/s", "lag grows/s", "batch p50", "batch p95", "wait p50",
-    "wait p95", "cpu", "memory", "checkpoint", "it grows",
+    "wait p95", "cpu", "memory", "checkpoint", "growth",
 )  # fmt: skip
 
 
