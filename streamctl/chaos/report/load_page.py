@@ -51,6 +51,9 @@ def _confirmed(report: LoadReport) -> Iterator[str]:
         f'<section><h2>The longer step</h2><p class="{verdict}">Nine tenths of it, '
         f"{step.rate:,.0f} records/s, {word[step.sustained]}.</p>"
     )
+    if step.committed_rate is not None and report.sustained_rate:
+        share = step.committed_rate / report.sustained_rate
+        yield f"<p>{share:.0%} of the rate that was found was committed meanwhile.</p>"
     yield table(_HEADS, [_row(step)]) + "</section>"
 
 

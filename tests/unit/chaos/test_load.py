@@ -288,6 +288,7 @@ def test_a_load_run_is_read_again_and_drawn(tmp_path, report):
     for words in (
         "2,000 records/s are sustained.",
         "Nine tenths of it, 1,800 records/s, held.",
+        "89% of the rate that was found was committed",
         "1,200",
         "none followed",
         "checkpoint grows by, KiB/s",
