@@ -10,10 +10,8 @@ from streamctl.reports import Verdict
 if TYPE_CHECKING:
     from streamctl.chaos.load.model import LoadReport, Recovery, Step
 
-_COLUMNS = (
-    "records/s", "sustained", "committed/s", "lag grows/s", "batch p50", "p95", "latency p50",
-    "p95", "cpu", "MiB", "checkpoint KiB/s",
-)  # fmt: skip
+_READ = ("records/s", "sustained", "committed/s", "lag grows/s", "latency p50", "p95")
+_TOOK = ("records/s", "batch p50", "p95", "cpu", "memory MiB", "checkpoint grows KiB/s")
 _SUSTAINED = {True: "yes", False: "no", None: "not known"}
 _HELD = {True: "held", False: "NOT held", None: "not known whether held"}
 
@@ -32,18 +30,15 @@ def written(report: Written) -> View:
 
 
 def found(report: "LoadReport") -> View:
-    """Each rate, then what comes of it."""
+    """Of each rate what was read and what it took, then what comes of it."""
     rate = report.sustained_rate
     facts: list[tuple[str, object]] = [
         ("sustained", "none" if rate is None else f"{rate:,.0f} records/s"),
         ("figures", report.directory),
     ]
     blocks: list[Facts | Table | Line] = [
-        Table(
-            columns=_COLUMNS,
-            rows=[_row(step) for step in report.steps],
-            right=frozenset(range(len(_COLUMNS))),
-        ),
+        _table(_READ, [_read(step) for step in report.steps]),
+        _table(_TOOK, [_took(step) for step in report.steps]),
         Facts(rows=facts),
     ]
     if report.confirmed is not None:
@@ -68,17 +63,27 @@ def recovery(back: "Recovery") -> str:
     return f"{killed}{back.seconds:.1f} s to the next commit"
 
 
-def _row(step: "Step") -> tuple[str, ...]:
-    growth = step.checkpoint_growth_bytes_per_second
+def _table(columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> Table:
+    return Table(columns=columns, rows=rows, right=frozenset(range(len(columns))))
+
+
+def _read(step: "Step") -> tuple[str, ...]:
     return (
         f"{step.rate:,.0f}",
         _SUSTAINED[step.sustained],
         _figure(step.committed_rate, ",.0f"),
         _figure(step.lag_growth, ",.0f"),
-        _figure(step.batch_p50_seconds, ".2f", " s"),
-        _figure(step.batch_p95_seconds, ".2f", " s"),
         _figure(step.latency_p50_seconds, ".2f", " s"),
         _figure(step.latency_p95_seconds, ".2f", " s"),
+    )
+
+
+def _took(step: "Step") -> tuple[str, ...]:
+    growth = step.checkpoint_growth_bytes_per_second
+    return (
+        f"{step.rate:,.0f}",
+        _figure(step.batch_p50_seconds, ".2f", " s"),
+        _figure(step.batch_p95_seconds, ".2f", " s"),
         _figure(step.processor_share, ".0%"),
         f"{step.memory_bytes / 2**20:,.0f}",
         _figure(None if growth is None else growth / 2**10, ",.0f"),

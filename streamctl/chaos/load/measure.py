@@ -28,7 +28,19 @@ _GROWTH = 0.05
 _GROWN_SECONDS = 1.0
 _LOOKS = 3
 _DRAIN_SECONDS = 180.0
+_WARM_SECONDS = 10.0
 _EVERY_BATCH = 1_000_000
+
+
+def warm_up(subject: Subject, flow: Flow, *, on_event: OnEvent = ignore) -> None:
+    """Let a job that was just started do some batches: its first ones take many times as long.
+
+    Raises:
+        DeadlinePassed: the job does not come to the end of what was sent.
+    """
+    tell = counted(on_event, "the job warms up, seconds")
+    subject.feed.timed(flow, _WARM_SECONDS, on_event=tell)
+    _drain(subject)
 
 
 def measure_step(

@@ -12,7 +12,7 @@ from typing import Any
 from streamctl.chaos.cleanup import end_what_was_left
 from streamctl.chaos.feed import Flow
 from streamctl.chaos.load.judge import judge
-from streamctl.chaos.load.measure import measure_step
+from streamctl.chaos.load.measure import measure_step, warm_up
 from streamctl.chaos.load.model import REPORT, WORDS, LoadReport, Plan, Step
 from streamctl.chaos.load.notes import Notes, unfinished
 from streamctl.chaos.load.recovery import keeps_state, recover, recoveries
@@ -158,6 +158,7 @@ class _Rig:
                     notes.save()
                 return known.sustained is True
 
+            warm_up(subject, replace(self.flow, rate=plan.first), on_event=self.on_event)
             highest = search(attempt, first=plan.first, halvings=plan.halvings)
             if highest and plan.confirm_seconds and notes.confirmed is None:
                 notes.confirmed = step(_CONFIRMED * highest, plan.confirm_seconds)

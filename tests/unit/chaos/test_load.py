@@ -2,6 +2,7 @@
 
 import json
 import os
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -10,11 +11,11 @@ import pytest
 
 from streamctl.chaos.evidence import Sample
 from streamctl.chaos.feed import EVENT_SPEED, Feed, Flow
-from streamctl.chaos.load import measure, recovery
+from streamctl.chaos.load import measure, recovery, run
 from streamctl.chaos.load.committed import committed_rate, waits
 from streamctl.chaos.load.judge import judge
 from streamctl.chaos.load.measure import counted, is_sustained, measure_step, percentile, slope
-from streamctl.chaos.load.model import LoadReport, Recovery, Step, read_load
+from streamctl.chaos.load.model import LoadReport, Plan, Recovery, Step, read_load
 from streamctl.chaos.load.notes import Notes, unfinished
 from streamctl.chaos.load.search import search
 from streamctl.chaos.report.load_page import curves, load_page, recovery_curves
@@ -193,6 +194,74 @@ def test_a_step_that_is_never_read_to_its_end_is_no_figure(tmp_path, monkeypatch
     with pytest.raises(DeadlinePassed) as error:
         measure_step(rig, SimpleNamespace(samples=[]), Flow(rate=1.0), seconds=10)
     assert "--rate" in error.value.hint
+
+
+def test_a_job_that_was_just_started_is_warm_before_it_is_measured(tmp_path, monkeypatch):
+    rig = Rig(tmp_path, monkeypatch)
+    measure.warm_up(rig, Flow(rate=1.0))
+    assert rig.drained
+    with pytest.raises(DeadlinePassed):
+        measure.warm_up(Rig(tmp_path, monkeypatch, drains=False), Flow(rate=1.0))
+
+
+@pytest.fixture
+def loaded(tmp_path, monkeypatch):
+    """Asks for a load run of a job that carries 5,000 records/s, and says what was done to it."""
+
+    @contextmanager
+    def started(*_, partitions):
+        done.append(("start", partitions))
+        yield "subject", "watch"
+
+    def measured(_, __, flow, *, seconds, **___):
+        done.append((flow.rate, seconds))
+        return step(flow.rate, sustained=flow.rate <= 5000)
+
+    def recovered(_, flow):
+        done.append(("kill", flow.rate))
+        return BACK
+
+    done = []
+    monkeypatch.setattr(run, "Stage", lambda *_, **__: nullcontext())
+    monkeypatch.setattr(run, "_started", started)
+    monkeypatch.setattr(run, "warm_up", lambda _, flow, **__: done.append(("warm", flow.rate)))
+    monkeypatch.setattr(run, "measure_step", measured)
+    monkeypatch.setattr(run, "recover", recovered)
+    monkeypatch.setattr(run, "end_what_was_left", lambda *_, **__: None)
+
+    def ask():
+        done.clear()
+        plan = Plan(first=2000, halvings=0, confirm_seconds=300, partitions=4)
+        return run.run_load(plan, base=tmp_path, flow=Flow(), settings={}, command="again"), done
+
+    return ask
+
+
+def test_a_run_warms_up_searches_confirms_and_kills(loaded):
+    report, done = loaded()
+    assert done == [
+        ("start", 4), ("warm", 2000), (2000, 30), (4000, 30), (8000, 30), (3600, 300),
+        ("kill", 4000),
+    ]  # fmt: skip
+    assert (report.sustained_rate, report.verdict, report.command) == (4000, Verdict.OK, "again")
+    assert (report.confirmed.rate, report.confirmed.sustained) == (3600, True)
+
+
+def test_what_was_measured_before_an_interruption_is_not_measured_again(loaded, monkeypatch):
+    measured = run.measure_step
+
+    def interrupted(*given, seconds, **more):
+        if seconds == 300:
+            raise KeyboardInterrupt
+        return measured(*given, seconds=seconds, **more)
+
+    monkeypatch.setattr(run, "measure_step", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        loaded()
+    monkeypatch.setattr(run, "measure_step", measured)
+    report, done = loaded()
+    assert done == [("start", 4), ("warm", 2000), (3600, 300), ("kill", 4000)]
+    assert [each.rate for each in report.steps] == [2000, 4000, 8000]
 
 
 def test_the_time_of_a_timed_record_tells_when_it_was_made(tmp_path, monkeypatch):
