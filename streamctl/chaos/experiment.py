@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from streamctl.chaos.tolerance import check_tolerance
 from streamctl.errors import Malformed, NotFound, Unsupported
@@ -146,11 +147,11 @@ def parse_experiment(document: Any, *, name: str) -> Experiment:
     """Build an experiment from what JSON or YAML holds.
 
     Raises:
-        Malformed, Unsupported: as `read_experiment`.
+        Malformed, NotFound, Unsupported: as `read_experiment`.
     """
     try:
         values = _configuration(document)
-        filled = _fill(document, values)
+        filled = _with_references(_fill(document, values))
         steady = filled.get("steady-state-hypothesis") or {}
         return Experiment(
             name=name,
@@ -192,6 +193,36 @@ def as_document(activity: Activity) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _with_references(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Put the activity of a name in place of each `{"ref": name}`.
+
+    Raises:
+        NotFound: none is declared under that name.
+    """
+    steady = document.get("steady-state-hypothesis") or {}
+    sections = steady.get("probes", ()), document["method"], document.get("rollbacks", ())
+    declared = {each["name"]: each for section in sections for each in section if "name" in each}
+
+    def resolved(section: Any) -> list[Any]:
+        return [_declared(each["ref"], declared) if "ref" in each else each for each in section]
+
+    probes, method, rollbacks = map(resolved, sections)
+    return {
+        **document,
+        "steady-state-hypothesis": {**steady, "probes": probes},
+        "method": method,
+        "rollbacks": rollbacks,
+    }
+
+
+def _declared(name: str, declared: Mapping[str, Any]) -> Any:
+    if name not in declared:
+        raise NotFound(
+            f'no activity "{name}" in the experiment', hint=f"Declared are: {', '.join(declared)}."
+        )
+    return declared[name]
+
+
 def _ours(given: Mapping[str, Any]) -> dict[str, Any]:
     """What Chaos Toolkit does not have, under a name of its own."""
     before = tuple(parse_activity(each, Role.ACTION) for each in given.get("before", ()))
@@ -204,8 +235,6 @@ def parse_activity(given: Mapping[str, Any], default: Role | None = None) -> Act
     Raises:
         Malformed, Unsupported: as `read_experiment`.
     """
-    if "ref" in given:
-        raise Unsupported('activities by "ref" are not known here')
     pauses = given.get("pauses") or {}
     role = Role(given["type"]) if "type" in given or default is None else default
     check_tolerance(given.get("tolerance"))
@@ -231,13 +260,7 @@ def _provider(given: Mapping[str, Any], role: Role) -> Provider:
                 timeout_seconds=_timeout(given, 60.0),
             )
         case "http":
-            return Http(
-                url=str(given["url"]),
-                method=str(given.get("method", "GET")),
-                headers=given.get("headers", {}),
-                body=_body(given.get("arguments", "")),
-                timeout_seconds=_timeout(given, 10.0),
-            )
+            return _http(given)
         case other:
             raise Unsupported(
                 f'no provider of type "{other}"', hint="There are streamctl, process and http."
@@ -256,8 +279,22 @@ def _words(arguments: Any) -> list[str]:
     return [str(word) for word in arguments]
 
 
-def _body(arguments: Any) -> str:
-    return arguments if isinstance(arguments, str) else json.dumps(arguments)
+def _http(given: Mapping[str, Any]) -> Http:
+    """A request: arguments are the query of a GET, else the body, written as its type wants."""
+    url, method = str(given["url"]), str(given.get("method", "GET")).upper()
+    headers, arguments = given.get("headers") or {}, given.get("arguments") or ""
+    types = [str(value) for name, value in headers.items() if name.lower() == "content-type"]
+    if isinstance(arguments, str):
+        text = arguments
+    elif method != "GET" and types and types[0].partition(";")[0].strip() == "application/json":
+        text = json.dumps(arguments)
+    else:
+        text = urlencode(arguments, doseq=True)
+    if method == "GET" and text:
+        url, text = f"{url}{'&' if '?' in url else '?'}{text}", ""
+    return Http(
+        url=url, method=method, headers=headers, body=text, timeout_seconds=_timeout(given, 10.0)
+    )
 
 
 def _timeout(given: Mapping[str, Any], default: float) -> float:

@@ -19,12 +19,14 @@ from streamctl.errors import StreamctlError
 from streamctl.kafka.client import Broker
 from streamctl.produce.mix import Mix
 from streamctl.produce.run import Pace, ProduceReport, produce, simulated_clock
-from streamctl.produce.telemetry import iso_ms
+from streamctl.produce.telemetry import Clock, iso_ms
+from streamctl.reports import OnEvent, ignore
 
 EVENT_SPEED = 10.0
 """Seconds of event time in a second."""
 _LEAP_SECONDS = 7200 / EVENT_SPEED
 _BEGIN = datetime(2026, 1, 31, 12, tzinfo=UTC)
+_BEGIN_MS = int(_BEGIN.timestamp() * 1000)
 
 
 Strange = Callable[[str, str], list[tuple[str, bytes | None, str | None]]]
@@ -37,7 +39,7 @@ class Flow:
 
     Attributes:
         rate: records a second.
-        flaws, late_share: see `produce.mix.Mix`.
+        flaws, late_share, late_by_seconds, record_bytes: see `produce.mix.Mix`.
     """
 
     rate: float = 150.0
@@ -45,6 +47,18 @@ class Flow:
     flaws: Mapping[str, float] = field(default_factory=lambda: {"all": 0.04})
     late_share: float = 0.04
     late_by_seconds: tuple[float, float] = (30.0, 400.0)
+    record_bytes: int = 0
+
+    def mix(self, *, seed: int) -> Mix:
+        """What the records consist of."""
+        return Mix(
+            devices=self.devices,
+            flaws=self.flaws,
+            late_share=self.late_share,
+            late_by_seconds=self.late_by_seconds,
+            record_bytes=self.record_bytes,
+            seed=seed,
+        )
 
 
 class Feed:
@@ -79,19 +93,29 @@ class Feed:
         """Send until `stop`, in a thread."""
         self._flow = flow
         self._stopping.clear()
-        arguments = (flow, Pace(rate=flow.rate), EVENT_SPEED / flow.rate, self._stopping)
-        self._thread = threading.Thread(target=self._send, args=arguments, name="feed", daemon=True)
+        arguments = (flow, Pace(rate=flow.rate), self._spaced(EVENT_SPEED / flow.rate))
+        self._thread = threading.Thread(
+            target=self._send,
+            args=arguments,
+            kwargs={"stopping": self._stopping},
+            name="feed",
+            daemon=True,
+        )
         self._thread.start()
 
-    def timed(self, flow: Flow, seconds: float) -> int:
-        """Send for so long at the flow's rate; the records that Kafka has acknowledged."""
+    def timed(self, flow: Flow, seconds: float, *, on_event: OnEvent = ignore) -> ProduceReport:
+        """Send for so long at the flow's rate; `made_at` tells when each record was made."""
         pace = Pace(rate=flow.rate, duration_seconds=seconds)
-        sent = self._send(flow, pace, EVENT_SPEED / flow.rate, threading.Event())
-        return sent.acknowledged_records
+        return self._send(flow, pace, self._made_now, on_event=on_event)
 
-    def burst(self, records: int, flow: Flow) -> ProduceReport:
+    def made_at(self, created_ms: int) -> float:
+        """Seconds since 1970 at which `timed` made the record with this CreateTime."""
+        return time.time() - (self._made_now(0) - created_ms) / 1000 / EVENT_SPEED
+
+    def burst(self, records: int, flow: Flow, *, on_event: OnEvent = ignore) -> ProduceReport:
         """Send so many at once, beside what flows; their times spread over some seconds."""
-        return self._send(flow, Pace(count=records), 60.0 / records, threading.Event())
+        clock = self._spaced(60.0 / records)
+        return self._send(flow, Pace(count=records), clock, on_event=on_event)
 
     def strange(self, make: "Strange", *, each: int) -> dict[str, int]:
         """Send records that `produce` does not make; a file says what must become of each.
@@ -143,27 +167,36 @@ class Feed:
         """Where the stream is now."""
         return _BEGIN + timedelta(seconds=(time.monotonic() - self._began) * EVENT_SPEED)
 
+    def _spaced(self, event_seconds: float) -> Clock:
+        """Records stand so much event time apart, whenever they are made."""
+        return simulated_clock(self.event_time, records_per_second=1 / event_seconds)
+
+    def _made_now(self, sequence: int) -> int:
+        """The event time at which a record is made."""
+        del sequence
+        return _BEGIN_MS + int((time.monotonic() - self._began) * 1000 * EVENT_SPEED)
+
     def _send(
-        self, flow: Flow, pace: Pace, event_seconds: float, stopping: threading.Event
+        self,
+        flow: Flow,
+        pace: Pace,
+        clock: Clock,
+        *,
+        stopping: threading.Event | None = None,
+        on_event: OnEvent = ignore,
     ) -> ProduceReport:
-        """Records stand `event_seconds` of event time apart."""
         self._producers += 1
         number = self._producers
         return produce(
             self._broker,
             self._topic,
-            mix=Mix(
-                devices=flow.devices,
-                flaws=flow.flaws,
-                late_share=flow.late_share,
-                late_by_seconds=flow.late_by_seconds,
-                seed=self._seed * 1000 + number,
-            ),
+            mix=flow.mix(seed=self._seed * 1000 + number),
             pace=pace,
             ledger=self._ledgers / f"{number:03d}.ledger",
-            clock=simulated_clock(self.event_time, records_per_second=1 / event_seconds),
+            clock=clock,
             run_id=f"feed-{number}",
-            stopping=stopping.is_set,
+            stopping=(stopping or threading.Event()).is_set,
+            on_event=on_event,
         )
 
 

@@ -62,9 +62,18 @@ class Subject(Operated):
         stage: the broker and the proxy.
         job: settings over ours; flat keys.
         seed: of the records.
+        partitions: of the topic.
     """
 
-    def __init__(self, directory: Path, stage: Stage, *, job: Mapping[str, Any], seed: int) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        stage: Stage,
+        *,
+        job: Mapping[str, Any],
+        seed: int,
+        partitions: int = 2,
+    ) -> None:
         project = directory / "project"
         super().__init__(
             directory,
@@ -74,7 +83,7 @@ class Subject(Operated):
             query=WINDOWS,
             environ=_without_settings(os.environ),
         )
-        self.stage = stage
+        self.stage, self._partitions = stage, partitions
         self.topic = f"telemetry-{directory.name}"
         self.gone: dict[str, set[Place]] = {query: set() for query in QUERIES}
         self.history: dict[int, Planned] = {}
@@ -96,7 +105,7 @@ class Subject(Operated):
 
     def prepare(self) -> None:
         """Make the topic and the project."""
-        self.broker.create_topic(self.topic, partitions=2)
+        self.broker.create_topic(self.topic, partitions=self._partitions)
         self.project.mkdir(parents=True, exist_ok=True)
         self.set("kafka.bootstrap_servers", self.stage.servers)
 

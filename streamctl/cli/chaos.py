@@ -1,17 +1,15 @@
 """`streamctl chaos list | verbs | run | show | report | cleanup`."""
 
 import shlex
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from streamctl.cli import chaos_views as views
 from streamctl.cli.command import Here, command
 from streamctl.cli.confirm import confirm
+from streamctl.cli.termination import terminated_is_interrupted
 from streamctl.errors import SettingsInvalid
 
 if TYPE_CHECKING:
@@ -105,7 +103,7 @@ def run(
     if target:
         from streamctl.cli.chaos_target import run_on_job
 
-        with _terminated_is_interrupted():
+        with terminated_is_interrupted():
             return run_on_job(
                 here, chosen, name=target, base=_base(here), seed=seed, repeat=repeat,
                 command=again, yes=yes,
@@ -114,7 +112,7 @@ def run(
     if dry_run:
         raise SettingsInvalid("--dry-run is for --target: other experiments harm nothing")
     confirm(f"run {len(chosen)} experiments, of a minute or two each", yes=yes)
-    with _terminated_is_interrupted():
+    with terminated_is_interrupted():
         return run_campaign(
             chosen,
             base=_base(here),
@@ -212,17 +210,3 @@ def _base(here: Here) -> Path:
     from streamctl.chaos.campaign import FOLDER
 
     return here.layers().root / ".streamctl" / FOLDER
-
-
-@contextmanager
-def _terminated_is_interrupted() -> Iterator[None]:
-    """SIGTERM undoes all, as Ctrl-C does."""
-
-    def interrupt(*_: Any) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -1,18 +1,22 @@
 """`streamctl load run | report`: the highest rate that the job sustains."""
 
-from dataclasses import dataclass
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from streamctl.cli import load_views as views
 from streamctl.cli.command import Here, command
 from streamctl.cli.confirm import confirm
-from streamctl.cli.render import Facts, Line, Table, View
+from streamctl.cli.moments import parse_range, parse_seconds
+from streamctl.cli.termination import terminated_is_interrupted
+from streamctl.errors import Interrupted
 from streamctl.reports import Verdict
 
 if TYPE_CHECKING:
-    from streamctl.chaos.load.model import LoadReport
+    from streamctl.chaos.feed import Flow
+    from streamctl.chaos.load.model import LoadReport, Plan
 
 app = typer.Typer(
     name="load",
@@ -20,90 +24,89 @@ app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
 )
+_SEARCH, _SENT, _BACK = "How it searches", "What is sent", "How the job comes back"
 
 
-def _view(report: "LoadReport") -> View:
-    rows = [
-        (
-            f"{step.rate:,.0f}",
-            "yes" if step.sustained else "no",
-            f"{step.lag_growth:,.0f}",
-            _seconds(step.batch_p50_seconds),
-            _seconds(step.batch_p95_seconds),
-            _seconds(step.latency_p50_seconds),
-            _seconds(step.latency_p95_seconds),
-            f"{step.processor_share:.0%}",
-            f"{step.memory_bytes / 2**20:,.0f}",
-            f"{step.checkpoint_bytes / 2**20:,.1f}",
-        )
-        for step in report.steps
-    ]
-    columns = ("records/s", "sustained", "lag grows/s", "batch p50", "p95", "latency p50", "p95",
-               "cpu", "MiB", "checkpoint MiB")  # fmt: skip
-    rate = report.sustained_rate
-    facts: list[tuple[str, object]] = [
-        ("sustained", "none" if rate is None else f"{rate:,.0f} records/s"),
-        ("figures", report.directory),
-    ]
-    blocks: list[Facts | Table | Line] = [
-        Table(columns=columns, rows=rows, right=frozenset(range(len(columns)))),
-        Facts(rows=facts),
-    ]
-    if report.confirmed is not None:
-        word = "held" if report.confirmed.sustained else "NOT held"
-        growth = report.confirmed.lag_growth
-        text = f"{report.confirmed.rate:,.0f} records/s {word}: the lag grew by {growth:,.0f}/s"
-        blocks.append(Line(text=text))
-    for back in filter(None, (report.recovery, *report.recoveries)):
-        text = f"killed with {back.state_rows:,} rows in {back.state_store}: "
-        blocks.append(Line(text=f"{text}{back.seconds:.1f} s to the next commit"))
-    return blocks
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Written:
-    """A report that was written."""
-
-    verdict: Verdict
-    file: Path
-
-
-def _written(report: Written) -> View:
-    return [Line(text=str(report.file))]
-
-
-def _seconds(value: float | None) -> str:
-    return "" if value is None else f"{value:.2f} s"
-
-
-@command(app, "run", view=_view)
+@command(app, "run", view=views.found)
 def run(
     here: Here,
     *,
     rate: Annotated[
-        float, typer.Option("--rate", help="The first, in records a second.", min=1)
+        float,
+        typer.Option(
+            "--rate", help="The first, in records a second.", min=1, rich_help_panel=_SEARCH
+        ),
     ] = 1000,
-    seconds: Annotated[float, typer.Option("--seconds", help="Of a step.", min=5)] = 30,
+    seconds: Annotated[
+        float, typer.Option("--seconds", help="Of a step.", min=5, rich_help_panel=_SEARCH)
+    ] = 30,
     halvings: Annotated[
-        int, typer.Option("--halvings", help="Of the span of the last two rates.", min=0)
+        int,
+        typer.Option(
+            "--halvings", help="Of the span of the last two rates.", min=0, rich_help_panel=_SEARCH
+        ),
     ] = 2,
-    confirm_seconds: Annotated[
-        float, typer.Option("--confirm", help="Seconds at nine tenths of the highest; 0: none.")
+    confirmed: Annotated[
+        str,
+        typer.Option(
+            "--confirm",
+            metavar="DURATION",
+            help="So long at nine tenths of the highest, such as 5m; 0: not.",
+            rich_help_panel=_SEARCH,
+        ),
+    ] = "0",
+    partitions: Annotated[
+        int, typer.Option("--partitions", help="Of the topic.", min=1, rich_help_panel=_SENT)
+    ] = 2,
+    devices: Annotated[
+        int, typer.Option("--devices", help="Each is a key.", min=1, rich_help_panel=_SENT)
+    ] = 100,
+    record_bytes: Annotated[
+        int,
+        typer.Option(
+            "--record-bytes",
+            help="Fill each up to about so many; 0: about 240, as it is.",
+            min=0,
+            max=900_000,
+            rich_help_panel=_SENT,
+        ),
     ] = 0,
-    devices: Annotated[int, typer.Option("--devices", help="Each is a key.", min=1)] = 100,
-    flaws: Annotated[float, typer.Option("--flaws", help="Share of invalid records.")] = 0.01,
-    late: Annotated[float, typer.Option("--late", help="Share of late records.")] = 0.01,
+    flaws: Annotated[
+        float, typer.Option("--flaws", help="Share of invalid records.", rich_help_panel=_SENT)
+    ] = 0.01,
+    late: Annotated[
+        float, typer.Option("--late", help="Share of late records.", rich_help_panel=_SENT)
+    ] = 0.01,
+    late_by: Annotated[
+        str,
+        typer.Option(
+            "--late-by",
+            metavar="LEAST:MOST",
+            help="Seconds of event time, which runs ten times as fast as the clock.",
+            rich_help_panel=_SENT,
+        ),
+    ] = "30:400",
     states: Annotated[
         list[int] | None,
-        typer.Option("--state", help="Rows of state to come back with; again for more."),
+        typer.Option(
+            "--state",
+            help="Rows of state to come back with; again for more.",
+            rich_help_panel=_BACK,
+        ),
     ] = None,
     stores: Annotated[
         list[str] | None,
-        typer.Option("--store", help="Provider for --state: rocksdb, hdfs; again for both."),
+        typer.Option(
+            "--store",
+            help="Provider for --state: rocksdb, hdfs; again for both.",
+            rich_help_panel=_BACK,
+        ),
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> "LoadReport":
-    """Try higher and higher rates on a job of its own; `--set` changes that job.
+    """Try higher and higher rates on a job of its own.
+
+    `--set` changes that job: `stream.window`, `stream.watermark`, `spark.state_store` and so on.
 
     Interrupted, the same command goes on from the last rate.
     """
@@ -112,25 +115,43 @@ def run(
     from streamctl.chaos.load.run import run_load
     from streamctl.settings.sources import parse_assignments
 
-    confirm("load this machine for some minutes", yes=yes)
-    settings: dict[str, Any] = dict(parse_assignments(here.assignments))
-    return run_load(
-        Plan(
-            first=rate,
-            seconds=seconds,
-            halvings=halvings,
-            confirm_seconds=confirm_seconds,
-            states=tuple(states or ()),
-            stores=tuple(stores or ("rocksdb",)),
-        ),
-        base=_base(here),
-        flow=Flow(rate=rate, devices=devices, flaws={"all": flaws}, late_share=late),
-        settings=settings,
-        on_event=here.on_event,
+    plan = Plan(
+        first=rate,
+        seconds=seconds,
+        halvings=halvings,
+        confirm_seconds=parse_seconds(confirmed, option="--confirm"),
+        states=tuple(states or ()),
+        stores=tuple(stores or ("rocksdb",)),
+        partitions=partitions,
     )
+    flow = Flow(
+        rate=rate,
+        devices=devices,
+        flaws={"all": flaws},
+        late_share=late,
+        late_by_seconds=parse_range(late_by, option="--late-by"),
+        record_bytes=record_bytes,
+    )
+    settings: dict[str, Any] = dict(parse_assignments(here.assignments))
+    confirm("load this machine for some minutes", yes=yes)
+    try:
+        with terminated_is_interrupted():
+            return run_load(
+                plan,
+                base=_base(here),
+                flow=flow,
+                settings=settings,
+                command=command_of(plan, flow, here.assignments),
+                on_event=here.on_event,
+            )
+    except KeyboardInterrupt:
+        raise Interrupted(
+            "interrupted; all that was started is gone",
+            hint="The same command goes on from the last rate.",
+        ) from None
 
 
-@command(app, "report", view=_written)
+@command(app, "report", view=views.written)
 def report(
     here: Here,
     run_id: Annotated[
@@ -140,7 +161,7 @@ def report(
     to: Annotated[
         Path | None, typer.Option("--to", help="File; default: with the run.", show_default=False)
     ] = None,
-) -> Written:
+) -> views.Written:
     """Write a load run as one HTML file, with curves: it needs no network."""
     from streamctl.chaos.campaign import last_campaign
     from streamctl.chaos.load.model import read_load
@@ -149,8 +170,35 @@ def report(
 
     directory = last_campaign(_base(here), run_id)
     file = to or directory / "report.html"
-    replace_file(file, load_page(read_load(directory), command="streamctl load run"))
-    return Written(verdict=Verdict.OK, file=file)
+    replace_file(file, load_page(read_load(directory)))
+    return views.Written(verdict=Verdict.OK, file=file)
+
+
+def command_of(plan: "Plan", flow: "Flow", assignments: list[str]) -> str:
+    """The command that asks for the same, with every flag: defaults may change."""
+    least, most = flow.late_by_seconds
+    flags: list[tuple[str, object]] = [
+        ("--rate", plan.first),
+        ("--seconds", plan.seconds),
+        ("--halvings", plan.halvings),
+        ("--confirm", plan.confirm_seconds),
+        ("--partitions", plan.partitions),
+        ("--devices", flow.devices),
+        ("--record-bytes", flow.record_bytes),
+        ("--flaws", flow.flaws["all"]),
+        ("--late", flow.late_share),
+        ("--late-by", f"{least:g}:{most:g}"),
+        *(("--state", rows) for rows in plan.states),
+        *(("--store", store) for store in plan.stores),
+        *(("--set", assignment) for assignment in assignments),
+    ]
+    words = [word for name, value in flags for word in (name, _written(value))]
+    return shlex.join(["streamctl", "load", "run", *words])
+
+
+def _written(value: object) -> str:
+    """A number as one types it."""
+    return f"{value:.15g}" if isinstance(value, float) else str(value)
 
 
 def _base(here: Here) -> Path:

@@ -1,4 +1,4 @@
-"""Times as operators type them."""
+"""Times and durations as operators type them."""
 
 from datetime import UTC, datetime, timedelta, tzinfo
 
@@ -29,3 +29,32 @@ def parse_moment(text: str, *, option: str, zone: tzinfo | None = None) -> datet
     if moment.tzinfo:
         return moment
     return moment.replace(tzinfo=zone) if zone else moment.astimezone()
+
+
+def parse_seconds(text: str, *, option: str) -> float:
+    """A duration in seconds, or with a unit: 90, 90s, 5m.
+
+    Raises:
+        SettingsInvalid: none; the message names the option.
+    """
+    number, unit = (text[:-1], text[-1:]) if text[-1:] in _UNITS else (text, "s")
+    try:
+        seconds = float(number) * _UNITS[unit]
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < float("inf"):
+        raise SettingsInvalid(f'{option} "{text}" is no duration', hint="Give 90, 90s or 5m.")
+    return seconds
+
+
+def parse_range(text: str, *, option: str) -> tuple[float, float]:
+    """Least and most seconds; one number is both.
+
+    Raises:
+        SettingsInvalid: neither; the message names the option.
+    """
+    least, colon, most = text.partition(":")
+    try:
+        return float(least), float(most if colon else least)
+    except ValueError:
+        raise SettingsInvalid(f'{option} "{text}" is not LEAST:MOST in seconds') from None

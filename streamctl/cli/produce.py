@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from streamctl.cli.command import Here, command
+from streamctl.cli.moments import parse_range
 from streamctl.cli.render import Facts, Table, View
 from streamctl.errors import SettingsInvalid
 
@@ -146,7 +147,7 @@ def produce(
         devices=devices,
         flaws=dict(_share(text) for text in flaw or ()),
         late_share=late,
-        late_by_seconds=_range(late_by),
+        late_by_seconds=parse_range(late_by, option="--late-by"),
         seed=seed,
     )
     mix.reasons()  # a mistake is told before anything is made
@@ -202,14 +203,6 @@ def _share(text: str) -> tuple[str, float]:
         return name, float(share)
     except ValueError:
         raise SettingsInvalid(f'"{text}" is not NAME=SHARE') from None
-
-
-def _range(text: str) -> tuple[float, float]:
-    least, colon, most = text.partition(":")
-    try:
-        return float(least), float(most if colon else least)
-    except ValueError:
-        raise SettingsInvalid(f'"{text}" is not LEAST:MOST in seconds') from None
 
 
 def _made(topic: str, partitions: int) -> Any:

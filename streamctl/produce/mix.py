@@ -35,6 +35,8 @@ class Mix:
         late_share: share of all records that are valid and late, 0 to 1.
         late_by_seconds: least and greatest lateness behind the record's CreateTime.
         seed: the same seed gives the same records.
+        record_bytes: about how long each record is made, by a field that says nothing; a shorter
+            one than it is anyway changes nothing.
     """
 
     devices: int = 100
@@ -42,6 +44,7 @@ class Mix:
     late_share: float = 0.0
     late_by_seconds: tuple[float, float] = (60.0, 1200.0)
     seed: int = 0
+    record_bytes: int = 0
 
     def reasons(self) -> list[tuple[str, float]]:
         """Return each reason that may occur with its share, a flaw spread over its fields.

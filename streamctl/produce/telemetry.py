@@ -5,6 +5,7 @@ same seed gives the same records whatever the batches. A valid record is put tog
 parts that are rendered beforehand; only its device, time and sequence number are its own.
 """
 
+import base64
 import json
 import random
 from array import array
@@ -19,6 +20,8 @@ from streamctl.produce.mix import DURATION_RANGE, NUMBER_RANGES, Mix, device_nam
 NO_TIME = -(2**63)
 """Event time of a record that tells none."""
 _BODIES = 4096
+_BODIES_BYTES = 2**26
+"""Of large records there are fewer different bodies, so that all of them fit into memory."""
 _EDGE_EVERY = 64
 _DEVICE_BITS = 24
 
@@ -72,7 +75,10 @@ class Telemetry:
         self._names = [device_name(number) for number in range(mix.devices)]
         self._keys = [name.encode() for name in self._names]
         self._heads = [b'{"device_id":"' + key + b'","event_timestamp":"' for key in self._keys]
-        self._facts = [_facts(self._random, edge=not n % _EDGE_EVERY) for n in range(_BODIES)]
+        bodies = _bodies(mix.record_bytes)
+        self._facts = [_facts(self._random, edge=not n % _EDGE_EVERY) for n in range(bodies)]
+        for facts in self._facts if mix.record_bytes else ():
+            _pad(facts, mix.record_bytes, self._random)
         self._tails = [_tail(facts) for facts in self._facts]
         self._next = 0
         self._second, self._second_text = -1, b""
@@ -84,10 +90,11 @@ class Telemetry:
         draw, bits, clock = self._random.random, self._random.getrandbits, self._clock
         some_flawed, before, text = self._thresholds[-1], NO_TIME, b""
         heads, tails, all_keys = self._heads, self._tails, self._keys
+        one_body = len(tails) - 1
         for sequence in range(self._next, self._next + size):
             now = clock(sequence)
             number = bits(_DEVICE_BITS + 12)
-            device, body = (number >> 12) % len(all_keys), number & (_BODIES - 1)
+            device, body = (number >> 12) % len(all_keys), number & one_body
             reason, at = 0, now
             chance = draw()
             if chance < some_flawed:
@@ -159,10 +166,28 @@ def _facts(rng: random.Random, *, edge: bool) -> dict[str, object]:
     return facts
 
 
+def _bodies(record_bytes: int) -> int:
+    """How many there are: a power of two."""
+    most = _BODIES_BYTES // max(1, record_bytes)
+    return int(min(_BODIES, 1 << max(4, most.bit_length() - 1)))
+
+
+def _pad(facts: dict[str, object], record_bytes: int, rng: random.Random) -> None:
+    """Fill a record up with text that does not compress away."""
+    missing = record_bytes - len(_tail(facts)) - _AROUND_BYTES
+    if missing > 0:
+        text = base64.b64encode(rng.randbytes(missing * 3 // 4 + 1))
+        facts["padding"] = text[:missing].decode()
+
+
 def _tail(facts: dict[str, object]) -> bytes:
     text = json.dumps(facts, separators=(",", ":"))
     return b'",' + text[1:-1].encode() + b',"sequence":'
 
 
+_AROUND_BYTES = len(
+    '{"device_id":"device-00000","event_timestamp":"2026-01-31T12:00:00.000Z,"padding":""100000}'
+)
+"""Of a record besides its body: device, time, the padding's name, and the sequence number."""
 _FIRMWARE: Sequence[str] = ("2.3.9", "2.4.0", "2.4.1", "3.0.0-rc.1")
 _NETWORKS: Sequence[str] = ("lte", "nb-iot", "wifi", "satellite")

@@ -1,10 +1,14 @@
 """`streamctl chaos` and `load`: what needs neither Kafka nor Spark."""
 
 import json
+import os
 import shlex
 import shutil
+import signal
+import time
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -12,11 +16,13 @@ import pytest
 from streamctl.chaos.effects import Effects
 from streamctl.chaos.evidence import write_evidence
 from streamctl.chaos.experiment import Activity, Process, Role
+from streamctl.chaos.load.model import LoadReport, Recovery, Step
 from streamctl.chaos.verdict import judge
 from streamctl.cli import chaos_target
 from streamctl.cli.chaos import _again
 from streamctl.cli.command import Here
 from streamctl.cli.render import Output
+from streamctl.reports import Verdict
 from streamctl.rundir.directory import RunDirectory
 from streamctl.rundir.files import replace_file
 from streamctl.rundir.records import Desired, Observed, Status
@@ -157,6 +163,95 @@ def test_nothing_is_changed_back_on_the_job_of_another_context(two_jobs, streamc
 
 def test_load_asks_before_it_loads(streamctl):
     assert streamctl("load", "run").exit_code == 14
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ("--confirm", "soon"),
+        ("--confirm", "-5"),
+        ("--late-by", "a:b"),
+        ("--late-by", "400:30"),
+        ("--late", "1.5"),
+        ("--record-bytes", "2000000"),
+        ("--partitions", "0"),
+    ],
+    ids=" ".join,
+)
+def test_what_cannot_be_sent_is_told_before_anything_is_started(streamctl, tmp_path, flags):
+    assert streamctl("load", "run", "--yes", *flags).exit_code == 2
+    assert not (tmp_path / ".streamctl").exists()
+
+
+@pytest.fixture
+def load(monkeypatch):
+    """What a load run is asked for; it finds a little."""
+    asked = []
+
+    def found(plan, *, flow, settings, command, **_):
+        asked.append((plan, flow, settings, command))
+        return LoadReport(
+            verdict=Verdict.PROBLEM, started_at="2026-01-01T00:00:00.000Z", sustained_rate=2000,
+            directory=Path("runs/1"), command=command, steps=[_step(2000, True), _step(4000, None)],
+            confirmed=_step(1800, False),
+            recovery=Recovery(state_store="rocksdb", state_rows=1200, seconds=None),
+        )  # fmt: skip
+
+    monkeypatch.setattr("streamctl.chaos.load.run.run_load", found)
+    return asked
+
+
+def _step(rate: float, sustained: bool | None) -> Step:
+    return Step(
+        rate=rate, sent_rate=rate, sustained=sustained, lag_growth=None if sustained is None else 7,
+        committed_rate=rate * 0.99, batch_p50_seconds=0.5, batch_p95_seconds=1.0,
+        latency_p50_seconds=0.8, latency_p95_seconds=None, processor_share=0.4,
+        memory_bytes=2**29, checkpoint_bytes=2**20, checkpoint_growth_bytes_per_second=2**14,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("output", ["table", "tsv"])
+def test_a_load_run_is_shown(streamctl, snapshot, load, output):
+    result = streamctl("load", "run", "--yes", "-o", output)
+    assert (result.exit_code, result.stdout) == (3, snapshot)
+    assert load[0][0].confirm_seconds == 0
+
+
+def test_run_again_with_asks_for_the_same(streamctl, load):
+    streamctl(
+        "load", "run", "--yes", "--rate", "1500000", "--seconds", "7.5", "--halvings", "3",
+        "--confirm", "5m", "--partitions", "6", "--devices", "9", "--record-bytes", "800",
+        "--flaws", "0", "--late", "0.2", "--late-by", "1:9", "--state", "5", "--state", "70",
+        "--store", "hdfs", "--store", "rocksdb", "--set", "stream.window=5 minutes",
+    )  # fmt: skip
+    plan, flow, settings, command = load[0]
+    assert (plan.confirm_seconds, plan.partitions, plan.states) == (300, 6, (5, 70))
+    assert (flow.late_by_seconds, flow.record_bytes) == ((1, 9), 800)
+    assert settings == {"stream.window": "5 minutes"}
+    streamctl(*shlex.split(command)[1:], "--yes")
+    assert load[1] == load[0]
+
+
+def test_sigterm_ends_a_load_run_in_order_and_says_how_to_go_on(streamctl, monkeypatch):
+    ended = []
+
+    def loading(*_, **__):
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(1)
+        finally:
+            ended.append("all that was started")
+        raise AssertionError("not interrupted")
+
+    monkeypatch.setattr("streamctl.chaos.load.run.run_load", loading)
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        result = streamctl("load", "run", "--yes")
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert (result.exit_code, ended) == (130, ["all that was started"])
+    assert "The same command goes on" in result.stderr
 
 
 def test_a_sound_campaign_is_shown(streamctl, snapshot, campaign):

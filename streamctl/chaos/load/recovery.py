@@ -33,36 +33,40 @@ def recoveries(
         on_event(Event(message=f"{_store(subject)}: state grows to {rows:,} rows"))
         missing = max(0, rows - _state_rows(subject))
         if missing:
-            subject.feed.burst(missing * _RECORDS_PER_ROW, replace(flow, devices=missing))
+            records, wide = missing * _RECORDS_PER_ROW, replace(flow, devices=missing)
+            subject.feed.burst(records, wide, on_event=on_event)
             subject.drain(_PATIENCE_SECONDS)
             time.sleep(_TOLD_SECONDS)
-        if (found := recover(subject, flow)) is not None:
-            on_event(Event(message=f"{found.state_rows:,} rows: back after {found.seconds:.1f} s"))
-            yield found
+        found = recover(subject, flow)
+        on_event(Event(message=f"{found.state_rows:,} rows: {_told(found)}"))
+        yield found
 
 
-def recover(subject: Subject, flow: Flow) -> Recovery | None:
-    """Kill the driver under load; None when no batch followed."""
+def recover(subject: Subject, flow: Flow) -> Recovery:
+    """Kill the driver under load, and wait for the next batch, but not for ever."""
     rows = _state_rows(subject)
     subject.feed.start(flow)
     time.sleep(2)
     killed = time.time()
     job.kill(subject)
     attempt = max((b.attempt for b in batches(subject)[0]), default=1)
-    deadline = time.monotonic() + _PATIENCE_SECONDS
+    deadline, seconds = time.monotonic() + _PATIENCE_SECONDS, None
     try:
         while time.monotonic() < deadline:
             ends = [b.at + b.seconds for b in batches(subject)[0] if b.attempt > attempt]
             if ends:
-                return Recovery(
-                    state_store=_store(subject),
-                    state_rows=rows,
-                    seconds=round(ends[0] - killed, 2),
-                )
+                seconds = round(ends[0] - killed, 2)
+                break
             time.sleep(0.2)
     finally:
         subject.feed.stop()
-    return None
+    return Recovery(state_store=_store(subject), state_rows=rows, seconds=seconds)
+
+
+def _told(found: Recovery) -> str:
+    if found.seconds is None:
+        return f"no batch within {_PATIENCE_SECONDS:g} s"
+    return f"back after {found.seconds:.1f} s"
 
 
 def _state_rows(subject: Subject) -> int:

@@ -3,7 +3,7 @@
 import json
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,8 +11,9 @@ from typing import Any
 
 from streamctl.chaos.cleanup import end_what_was_left
 from streamctl.chaos.feed import Flow
-from streamctl.chaos.load.measure import drain, measure_step
-from streamctl.chaos.load.model import REPORT, LoadReport, Plan, Step
+from streamctl.chaos.load.judge import judge
+from streamctl.chaos.load.measure import measure_step, warm_up
+from streamctl.chaos.load.model import REPORT, WORDS, LoadReport, Plan, Step
 from streamctl.chaos.load.notes import Notes, unfinished
 from streamctl.chaos.load.recovery import keeps_state, recover, recoveries
 from streamctl.chaos.load.search import search
@@ -21,7 +22,7 @@ from streamctl.chaos.stage import Stage
 from streamctl.chaos.subject import Subject
 from streamctl.chaos.surroundings import surroundings
 from streamctl.chaos.watch import Watch
-from streamctl.reports import Event, OnEvent, Verdict, as_json, ignore, iso
+from streamctl.reports import Event, OnEvent, as_json, ignore, iso
 from streamctl.rundir.files import replace_file
 
 _CONFIRMED = 0.9
@@ -34,6 +35,7 @@ def run_load(
     base: Path,
     flow: Flow,
     settings: Mapping[str, Any],
+    command: str = "streamctl load run",
     on_event: OnEvent = ignore,
 ) -> LoadReport:
     """Bring up a broker and a job, try rates, kill the driver, take all down.
@@ -45,24 +47,27 @@ def run_load(
         base: of all load runs; figures stay there.
         flow: what is sent, but for its rate.
         settings: of the job, over ours; flat keys.
+        command: runs it again, for the report.
         on_event: hears of each step.
 
     Raises:
         Busy: it is being run.
+        SettingsInvalid: a mix of records that is none.
+        DeadlinePassed: the job did not read what it was sent.
         StreamctlError: the job could not be started.
     """
+    flow.mix(seed=0).reasons()  # a mistake is told before anything is made
     notes = _notes(plan, base=base, flow=flow, settings=settings, on_event=on_event)
     with owned(notes.directory), _stage(notes.directory, on_event=on_event) as stage:
         rig = _Rig(stage, notes, plan, flow=flow, settings={**_JOB, **settings}, on_event=on_event)
         highest = rig.rates()
         for store in plan.stores if plan.states else ():
             rig.recoveries(store)
-    verdict = Verdict.UNKNOWN if highest is None else Verdict.OK
-    if notes.confirmed is not None and not notes.confirmed.sustained:
-        verdict = Verdict.PROBLEM
+    back = [*filter(None, (notes.recovery,)), *notes.recoveries]
     report = LoadReport(
-        verdict=verdict,
+        verdict=judge(notes.steps, notes.confirmed, back, highest=highest),
         started_at=notes.started_at,
+        command=command,
         sustained_rate=highest,
         directory=notes.directory,
         surroundings=surroundings(),
@@ -100,11 +105,11 @@ def _stage(directory: Path, *, on_event: OnEvent) -> Stage:
 
 @contextmanager
 def _started(
-    stage: Stage, directory: Path, settings: Mapping[str, Any]
+    stage: Stage, directory: Path, settings: Mapping[str, Any], *, partitions: int
 ) -> Iterator[tuple[Subject, Watch]]:
     """A job of its own that runs and is watched; its data do not stay."""
     shutil.rmtree(directory, ignore_errors=True)  # of an interrupted run
-    subject = Subject(directory, stage, job=settings, seed=1)
+    subject = Subject(directory, stage, job=settings, seed=1, partitions=partitions)
     watch = Watch(subject)
     try:
         subject.prepare()
@@ -137,22 +142,23 @@ class _Rig:
     def rates(self) -> float | None:
         """Search the highest rate, confirm it, and kill the driver once."""
         notes, plan = self.notes, self.plan
-        with _started(self.stage, notes.directory / "job", self.settings) as (subject, watch):
+        with self._job("job", self.settings) as (subject, watch):
 
             def step(rate: float, seconds: float) -> Step:
-                self.on_event(Event(message=f"{rate:,.0f} records/s for {seconds:g} s"))
-                flow = replace(self.flow, rate=rate)
-                found = measure_step(subject, watch, flow, seconds=seconds)
-                drain(subject)
+                flow, tell = replace(self.flow, rate=rate), self.on_event
+                found = measure_step(subject, watch, flow, seconds=seconds, on_event=tell)
+                tell(Event(message=f"{rate:,.0f} records/s: {WORDS[found.sustained]}"))
                 return found
 
             def attempt(rate: float) -> bool:
-                if notes.known(rate) is None:
-                    notes.steps.append(step(rate, plan.seconds))
-                    notes.save()
                 known = notes.known(rate)
-                return known is not None and known.sustained
+                if known is None:
+                    known = step(rate, plan.seconds)
+                    notes.steps.append(known)
+                    notes.save()
+                return known.sustained is True
 
+            warm_up(subject, replace(self.flow, rate=plan.first), on_event=self.on_event)
             highest = search(attempt, first=plan.first, halvings=plan.halvings)
             if highest and plan.confirm_seconds and notes.confirmed is None:
                 notes.confirmed = step(_CONFIRMED * highest, plan.confirm_seconds)
@@ -163,13 +169,18 @@ class _Rig:
                 notes.save()
         return highest
 
+    def _job(
+        self, name: str, settings: Mapping[str, Any]
+    ) -> AbstractContextManager[tuple[Subject, Watch]]:
+        place = self.notes.directory / name
+        return _started(self.stage, place, settings, partitions=self.plan.partitions)
+
     def recoveries(self, store: str) -> None:
         """Kill a job of its own with a provider and each size of state."""
         if store in {each.state_store for each in self.notes.recoveries}:
             return
         settings = {**self.settings, **keeps_state(store)}
-        place = self.notes.directory / f"job-{store}"
-        with _started(self.stage, place, settings) as (subject, _):
+        with self._job(f"job-{store}", settings) as (subject, _):
             states = self.plan.states
             found = list(recoveries(subject, self.flow, states, on_event=self.on_event))
         self.notes.recoveries += found

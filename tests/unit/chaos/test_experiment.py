@@ -7,7 +7,16 @@ import threading
 
 import pytest
 
-from streamctl.chaos.experiment import Http, Process, Role, Verb, parse_experiment, read_experiment
+from streamctl.chaos.experiment import (
+    Http,
+    Process,
+    Role,
+    Verb,
+    as_document,
+    parse_activity,
+    parse_experiment,
+    read_experiment,
+)
 from streamctl.chaos.providers import request, run_process
 from streamctl.chaos.tolerance import is_within
 from streamctl.errors import Malformed, NotFound, StreamctlError, Unsupported
@@ -92,7 +101,7 @@ def test_a_value_from_the_environment_keeps_the_type_of_its_default(monkeypatch)
             {"method": [{"type": "action", "name": "a", "provider": {"type": "python"}}]},
             Unsupported,
         ),
-        ({"method": [{"ref": "a"}]}, Unsupported),
+        ({"method": [{"ref": "a"}]}, NotFound),
         (
             {
                 "method": [
@@ -115,6 +124,40 @@ def test_what_is_not_known_is_refused(change, error):
     document = {k: v for k, v in (TOOLKIT | change).items() if v is not ...}
     with pytest.raises(error):
         parse_experiment(document, name="x")
+
+
+def test_an_activity_is_referred_to_by_its_name():
+    method = [{"ref": "answers"}, *TOOLKIT["method"], {"ref": "swap"}]
+    found = parse_experiment({**TOOLKIT, "method": method}, name="x")
+    assert found.method[0] == found.hypothesis[0]
+    assert found.method[-1] == found.method[1]
+
+
+@pytest.mark.parametrize(
+    ("given", "url", "body"),
+    [
+        ({"arguments": {"a": 1, "b": ["x", "y z"]}}, "http://h/?a=1&b=x&b=y+z", ""),
+        ({"url": "http://h/?q=1", "arguments": {"a": 1}}, "http://h/?q=1&a=1", ""),
+        ({"method": "post", "arguments": {"a": 1, "b": "x y"}}, "http://h/", "a=1&b=x+y"),
+        ({"method": "PUT", "arguments": "as it is"}, "http://h/", "as it is"),
+        (
+            {
+                "method": "POST",
+                "headers": {"content-type": "application/json; charset=utf-8"},
+                "arguments": {"a": 1},
+            },
+            "http://h/",
+            '{"a": 1}',
+        ),
+        ({}, "http://h/", ""),
+    ],
+)
+def test_arguments_are_the_query_of_a_get_and_else_the_body(given, url, body):
+    provider = {"type": "http", "url": "http://h/", **given}
+    document = {"type": "action", "name": "a", "provider": provider}
+    found = parse_activity(document)
+    assert (found.provider.url, found.provider.body) == (url, body)
+    assert parse_activity(as_document(found)) == found
 
 
 def test_yaml_and_json_hold_the_same(tmp_path):
@@ -140,10 +183,22 @@ def test_yaml_and_json_hold_the_same(tmp_path):
         ("ok", "ok", True),
         (0, {"status": 0, "stdout": "x"}, True),
         ([200, 204], {"status": 204}, True),
-        ([200, 204], {"status": 500}, False),
+        ([200, 204], {"status": 202}, False),  # a status is one of the items, be there two
+        ([200, 204], {"body": "no status"}, False),
+        ([4, 9], 6, True),  # of any other probe two numbers are bounds
+        ([4, 9], 9, True),
+        ([4, 9], 9.5, False),
+        ([0, 1], True, False),
+        ([4, 6, 9], 5, False),
+        (["a", "c"], "b", False),
         ({"type": "range", "range": [0, 5]}, 5, True),
         ({"type": "range", "range": [0, 5]}, 5.1, False),
         ({"type": "range", "range": [0, 5]}, None, False),  # not known is not within
+        ({"type": "range", "range": [0, 5]}, True, False),
+        ({"type": "range", "target": "stdout", "range": [0, 5]}, {"stdout": "4\n"}, True),
+        ({"type": "range", "target": "stdout", "range": [0, 5]}, {"stdout": "nan"}, False),
+        ({"type": "range", "target": "stdout", "range": [0, 5]}, {"stdout": "many"}, False),
+        ({"type": "regex", "target": "body", "pattern": "o"}, {"status": 0}, False),
         ({"type": "regex", "target": "stdout", "pattern": "up$"}, {"stdout": "is up"}, True),
         ({"type": "regex", "target": "stdout", "pattern": "up$"}, {"stdout": "down"}, False),
     ],
@@ -152,9 +207,27 @@ def test_tolerances(tolerance, answer, expected):
     assert is_within(tolerance, answer) is expected
 
 
-def test_a_tolerance_that_is_not_known_is_refused():
-    with pytest.raises(Unsupported, match="jsonpath"):
-        is_within({"type": "jsonpath", "path": "$"}, {})
+@pytest.mark.parametrize(
+    ("tolerance", "error"),
+    [
+        ({"type": "jsonpath", "path": "$.a", "expect": [1]}, Unsupported),
+        ({"type": "probe", "name": "p", "provider": {"type": "process", "path": "x"}}, Unsupported),
+        ({"low": 1}, Unsupported),
+        ({"type": "range", "range": [1]}, Malformed),
+        ({"type": "range", "range": ["a", "b"]}, Malformed),
+        ({"type": "range"}, Malformed),
+        ({"type": "regex", "pattern": "("}, Malformed),
+        ({"type": "regex"}, Malformed),
+    ],
+)
+@pytest.mark.parametrize("section", ["steady-state-hypothesis", "method"])
+def test_a_tolerance_that_cannot_judge_is_refused_before_anything_is_done(
+    tolerance, error, section
+):
+    probe = {**TOOLKIT["steady-state-hypothesis"]["probes"][0], "tolerance": tolerance}
+    change = {"method": [probe]} if section == "method" else {section: {"probes": [probe]}}
+    with pytest.raises(error):
+        parse_experiment({**TOOLKIT, **change}, name="x")
 
 
 @pytest.mark.parametrize(

@@ -187,7 +187,9 @@ def test_what_could_not_be_done_or_changed_back_is_in_the_verdict(change, verdic
     [
         REBOOT,
         action("network.fault", kind="reset"),
-        Activity(name="ask", role=Role.PROBE, provider=Http(url="http://h/", body="b")),
+        Activity(
+            name="ask", role=Role.PROBE, provider=Http(url="http://h/", method="POST", body="b")
+        ),
         replace(
             REBOOT,
             tolerance=[0, 255],

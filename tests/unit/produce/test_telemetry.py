@@ -157,6 +157,21 @@ GOLDEN_VALUES = [
 ]
 
 
+@pytest.mark.parametrize("size", [400, 10_000, 600_000])
+def test_records_are_filled_up_to_a_size_and_stay_what_they_are(size: int) -> None:
+    """The number of a flaw has its own digits; a size below their own changes nothing."""
+    mix = Mix(devices=3, flaws={"out_of_range": 0.2}, late_share=0.2, record_bytes=size)
+    made = telemetry(mix)
+    batch, names = made.batch(60), made.reasons
+    sizes = [len(value) for value in batch.values]
+    assert all(size - 20 <= each <= size + 20 for each in sizes)
+    assert len({value[150:350] for value in batch.values}) > 10  # nothing to compress away
+    for value, reason, created in zip(batch.values, batch.reasons, batch.created_ms, strict=True):
+        assert reasons_by_rule(value, created) == {names[reason]} - {""}
+    small = telemetry(Mix(devices=3, record_bytes=1)).batch(5)
+    assert [b"padding" in value for value in small.values] == [False] * 5
+
+
 def test_edges_of_the_ranges_are_valid_and_occur() -> None:
     batch = telemetry(Mix(seed=2)).batch(20_000)
     records = [json.loads(value) for value in batch.values]
