@@ -145,6 +145,11 @@ def _network() -> Iterator[Experiment]:
         "network-one-way-up", "Requests do not arrive", 15, _NOTICED, "more",
         kind="black_hole", direction="up",
     )  # fmt: skip
+    yield _made(
+        "network-silent", "The link to the broker is down: nothing arrives, nothing is refused",
+        "network", action("network.cut", after=15), action("network.join"),
+        before=(action("network.namespace"),), expects=_NOTICED,
+    )  # fmt: skip
     yield made("network-reset", "Connections are reset", 15, _NOTICED, kind="reset")
     yield made(
         "network-half-open", "The broker's side of each connection is gone", 10, _MAY_PASS,
