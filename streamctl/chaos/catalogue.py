@@ -291,13 +291,16 @@ def _resources() -> Iterator[Experiment]:
     def made(name: str, title: str, *method: Activity, **more: Any) -> Experiment:
         return _made(name, title, "resources", *method, **({"expects": _RESTARTED} | more))
 
-    disk = {
-        "before": (action("disk.small", megabytes=96),),
-        "job": {"limits.disk_floor_bytes": 0, "start.min_free_disk_bytes": 0},
-    }
     yield made(
         "disk-full", "The disk of checkpoint and output is full for a while",
-        action("disk.fill", after=10), action("disk.free"), tags=("quick",), **disk,
+        action("disk.fill", after=10), action("disk.free"), tags=("quick",),
+        before=(action("disk.small", megabytes=96, or_hook=True),),
+        job={"limits.disk_floor_bytes": 0},
+    )  # fmt: skip
+    yield made(
+        "logs-full", "The disk of the logs is full for a while",
+        action("disk.fill", place="logs", after=15), action("disk.free", place="logs"),
+        before=(action("disk.small", megabytes=4, place="logs"),), expects=_MAY_PASS,
     )  # fmt: skip
     yield made(
         "disk-slow", "The disk of checkpoint and output does 60 writes a second for a while",
@@ -308,7 +311,8 @@ def _resources() -> Iterator[Experiment]:
         "disk-nearly-full", "The disk comes below the floor: the job stops in order",
         action("disk.fill", leave_kilobytes=24_000), action("job.await_end"),
         action("disk.free"), action("job.start"),
-        **(disk | {"job": {"limits.disk_floor_bytes": 32 << 20}}), expects=_BY_HAND,
+        before=(action("disk.small", megabytes=96),),
+        job={"limits.disk_floor_bytes": 32 << 20}, expects=_BY_HAND,
     )  # fmt: skip
     yield made(
         "files-exhausted", "The driver may open no more files",
@@ -319,6 +323,10 @@ def _resources() -> Iterator[Experiment]:
         "memory-exhausted", "The driver may take no more memory",
         action("limit.set", what="memory", more=1 << 20, after=15),
         action("limit.free", what="memory"), expects=_MAY_PASS,
+    )  # fmt: skip
+    yield made(
+        "processors-limited", "The driver may use half a processor",
+        action("cpu.limit", processors=0.5, after=20), action("cpu.free"), expects=_MAY_PASS,
     )  # fmt: skip
     yield made(
         "processors-busy", "Other work takes the processors",

@@ -74,19 +74,20 @@ def bound_processors(
         ) from error
 
 
-def free_processors(note: Path) -> None:
-    """Lift the bound, bring the processes back to where they were, remove the group if it is noted.
+def free_processors(note: Path) -> bool:
+    """Lift the bound, bring the processes back to where they were; whether a group was noted.
 
     Raises:
         StreamctlError: the group cannot be removed; nothing is bound by it any more.
     """
     group = read_file(note, Group)
     if group is None:
-        return
+        return False
     if group.path.exists():
         _limit(group.path, None)
         _remove(group)
     note.unlink()
+    return True
 
 
 def _remove(group: Group) -> None:
