@@ -124,6 +124,13 @@ def _kafka() -> Iterator[Experiment]:
         action("kafka.truncate", share=0.5), action("job.start"),
         hypothesis=STEADY_WITH_A_LOSS, expects={"detected_by": ["status", "alert"]} | _BY_HAND,
     )  # fmt: skip
+    yield made(
+        "retention-overtakes", "Kafka deletes records that the running job has not read",
+        # it has read all and is held up, or some of them might be in its hands already
+        action("data.pause"), action("job.pause"), action("data.burst", records=4000),
+        action("kafka.truncate", share=0.5), action("job.resume"), action("data.resume"),
+        hypothesis=STEADY_WITH_A_LOSS, expects={"detected_by": ["status", "alert"]},
+    )  # fmt: skip
 
 
 def _network() -> Iterator[Experiment]:

@@ -7,6 +7,7 @@ from typing import Any
 from streamctl.chaos.chapters import remember_sent
 from streamctl.chaos.experiment import Part
 from streamctl.chaos.subject import QUERIES, Subject
+from streamctl.chaos.verbs.job import is_frozen
 from streamctl.chaos.verbs.turns import InTurns
 from streamctl.chaos.verbs.verb import action
 from streamctl.errors import BrokerUnreachable, DeadlinePassed, Refused
@@ -106,7 +107,16 @@ def add_partitions(subject: Subject, total: int = 4) -> None:
 
 
 def truncate(subject: Subject, share: float = 0.5) -> dict[str, int]:
-    """Delete a share of what the stopped job has not read yet, as retention does."""
+    """Delete a share of what the job, stopped or frozen, has not read yet, as retention does.
+
+    Raises:
+        Refused: it runs, and nobody could say which of the records it has in its hands.
+    """
+    if any(not is_frozen(pid) for pid in subject.driver_processes()):
+        raise Refused(
+            "the job runs, and may have read what would be deleted",
+            hint="Use job.stop, or data.pause and job.pause, before.",
+        )
     positions = {query: subject.position(query) for query in QUERIES}
     before = {}
     for partition, (low, high) in subject.broker.watermarks(subject.topic).items():
