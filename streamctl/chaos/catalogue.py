@@ -124,6 +124,13 @@ def _kafka() -> Iterator[Experiment]:
         action("kafka.truncate", share=0.5), action("job.start"),
         hypothesis=STEADY_WITH_A_LOSS, expects={"detected_by": ["status", "alert"]} | _BY_HAND,
     )  # fmt: skip
+    yield made(
+        "retention-overtakes", "Kafka deletes records that the running job has not read",
+        # it has read all and is held up, or some of them might be in its hands already
+        action("data.pause"), action("job.pause"), action("data.burst", records=4000),
+        action("kafka.truncate", share=0.5), action("job.resume"), action("data.resume"),
+        hypothesis=STEADY_WITH_A_LOSS, expects={"detected_by": ["status", "alert"]},
+    )  # fmt: skip
 
 
 def _network() -> Iterator[Experiment]:
@@ -144,6 +151,11 @@ def _network() -> Iterator[Experiment]:
     yield made(
         "network-one-way-up", "Requests do not arrive", 15, _NOTICED, "more",
         kind="black_hole", direction="up",
+    )  # fmt: skip
+    yield _made(
+        "network-silent", "The link to the broker is down: nothing arrives, nothing is refused",
+        "network", action("network.cut", after=15), action("network.join"),
+        before=(action("network.namespace"),), expects=_NOTICED,
     )  # fmt: skip
     yield made("network-reset", "Connections are reset", 15, _NOTICED, kind="reset")
     yield made(
@@ -286,13 +298,16 @@ def _resources() -> Iterator[Experiment]:
     def made(name: str, title: str, *method: Activity, **more: Any) -> Experiment:
         return _made(name, title, "resources", *method, **({"expects": _RESTARTED} | more))
 
-    disk = {
-        "before": (action("disk.small", megabytes=96),),
-        "job": {"limits.disk_floor_bytes": 0, "start.min_free_disk_bytes": 0},
-    }
     yield made(
         "disk-full", "The disk of checkpoint and output is full for a while",
-        action("disk.fill", after=10), action("disk.free"), tags=("quick",), **disk,
+        action("disk.fill", after=10), action("disk.free"), tags=("quick",),
+        before=(action("disk.small", megabytes=96, or_hook=True),),
+        job={"limits.disk_floor_bytes": 0},
+    )  # fmt: skip
+    yield made(
+        "logs-full", "The disk of the logs is full for a while",
+        action("disk.fill", place="logs", after=15), action("disk.free", place="logs"),
+        before=(action("disk.small", megabytes=4, place="logs"),), expects=_MAY_PASS,
     )  # fmt: skip
     yield made(
         "disk-slow", "The disk of checkpoint and output does 60 writes a second for a while",
@@ -303,7 +318,8 @@ def _resources() -> Iterator[Experiment]:
         "disk-nearly-full", "The disk comes below the floor: the job stops in order",
         action("disk.fill", leave_kilobytes=24_000), action("job.await_end"),
         action("disk.free"), action("job.start"),
-        **(disk | {"job": {"limits.disk_floor_bytes": 32 << 20}}), expects=_BY_HAND,
+        before=(action("disk.small", megabytes=96),),
+        job={"limits.disk_floor_bytes": 32 << 20}, expects=_BY_HAND,
     )  # fmt: skip
     yield made(
         "files-exhausted", "The driver may open no more files",
@@ -314,6 +330,10 @@ def _resources() -> Iterator[Experiment]:
         "memory-exhausted", "The driver may take no more memory",
         action("limit.set", what="memory", more=1 << 20, after=15),
         action("limit.free", what="memory"), expects=_MAY_PASS,
+    )  # fmt: skip
+    yield made(
+        "processors-limited", "The driver may use half a processor",
+        action("cpu.limit", processors=0.5, after=20), action("cpu.free"), expects=_MAY_PASS,
     )  # fmt: skip
     yield made(
         "processors-busy", "Other work takes the processors",

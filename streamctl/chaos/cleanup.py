@@ -9,6 +9,7 @@ from typing import Any
 
 from streamctl.chaos import providers
 from streamctl.chaos.campaign import campaigns
+from streamctl.chaos.cgroup import free_processors
 from streamctl.chaos.effects import Effects
 from streamctl.chaos.experiment import Activity, Verb
 from streamctl.chaos.journal import Step, failed
@@ -20,6 +21,7 @@ from streamctl.chaos.stage import Stage
 from streamctl.chaos.target import Target
 from streamctl.chaos.trial import EFFECTS, means_by
 from streamctl.chaos.verbs import table
+from streamctl.chaos.verbs.cpu import NOTE as PROCESSORS
 from streamctl.chaos.verbs.resources import end_disk
 from streamctl.errors import Busy, NotFound, StreamctlError
 from streamctl.reports import Event, OnEvent, Verdict, ignore
@@ -111,8 +113,13 @@ def end_what_was_left(directory: Path, *, on_event: OnEvent = ignore) -> bool:
 
 
 def _end_trial(project: Path) -> bool:
-    """End the job's store, its disk and its processes; whether there was a disk or a process."""
+    """End the job's store, disks, processes and their bound; whether there was any of those three.
+
+    Raises:
+        StreamctlError: something of it could not be ended.
+    """
     with suppress(NotFound):
         ObjectStore(project / "store").end()
     mounted = end_disk(project)
-    return end_processes(RunDirectory(project / ".streamctl" / "default")) or mounted
+    ended = end_processes(RunDirectory(project / ".streamctl" / "default"))
+    return any((mounted, ended, free_processors(project.parent / PROCESSORS)))

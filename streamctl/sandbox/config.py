@@ -50,10 +50,13 @@ class Behind:
     Attributes:
         port: the broker's own, to which the proxy leads.
         proxy_port: the proxy's, which the broker tells its clients.
+        host, proxy_host: addresses of the two.
     """
 
     port: int
     proxy_port: int
+    host: str = HOST
+    proxy_host: str = HOST
 
 
 def server_properties(
@@ -74,15 +77,17 @@ def server_properties(
         behind: a second listener for clients that come through a proxy: what the broker tells
             them leads back through it, so all of their traffic passes there.
     """
-    listeners = {"BROKER": port} | ({"PROXIED": behind.port} if behind else {})
-    advertised = {"BROKER": port} | ({"PROXIED": behind.proxy_port} if behind else {})
+    listeners = advertised = {"BROKER": (HOST, port)}
+    if behind:
+        listeners = listeners | {"PROXIED": (behind.host, behind.port)}
+        advertised = advertised | {"PROXIED": (behind.proxy_host, behind.proxy_port)}
     own = {
         "process.roles": "broker,controller",
         "node.id": "1",
         "controller.quorum.voters": f"1@{HOST}:{controller_port}",
         "controller.listener.names": "CONTROLLER",
         "inter.broker.listener.name": "BROKER",
-        "listeners": _addresses(listeners | {"CONTROLLER": controller_port}),
+        "listeners": _addresses(listeners | {"CONTROLLER": (HOST, controller_port)}),
         "listener.security.protocol.map": ",".join(
             f"{name}:PLAINTEXT" for name in (*listeners, "CONTROLLER")
         ),
@@ -93,8 +98,8 @@ def server_properties(
     return "".join(f"{name}={_escape(value)}\n" for name, value in sorted(settings.items()))
 
 
-def _addresses(ports: Mapping[str, int]) -> str:
-    return ",".join(f"{name}://{HOST}:{port}" for name, port in ports.items())
+def _addresses(listeners: Mapping[str, tuple[str, int]]) -> str:
+    return ",".join(f"{name}://{host}:{port}" for name, (host, port) in listeners.items())
 
 
 def _escape(value: str) -> str:

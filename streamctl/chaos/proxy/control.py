@@ -14,7 +14,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -156,13 +156,24 @@ class ChildProxy:
         return Traffic(**{**answer, "fault": Fault.of(answer["fault"])})
 
 
-def start_child(directory: Path, to: Address, *, port: int = 0, seed: int = 0) -> ChildProxy:
+def start_child(
+    directory: Path,
+    to: Address,
+    *,
+    port: int = 0,
+    host: str = _HOST,
+    enter: Sequence[str] = (),
+    seed: int = 0,
+) -> ChildProxy:
     """Start a proxy as a process of its own session, and wait until it listens.
 
     Args:
         directory: for its note and what it says.
         to: host and port of the broker's listener.
         port: to listen on; 0 for a free one.
+        host: address to listen at.
+        enter: words in front of its command, which run it in another network namespace; the first
+            is a path.
         seed: of the jitter.
 
     Raises:
@@ -173,8 +184,8 @@ def start_child(directory: Path, to: Address, *, port: int = 0, seed: int = 0) -
     note.unlink(missing_ok=True)
     # a socket's path holds about 100 characters, fewer than some directories
     control = Path(tempfile.mkdtemp(prefix="streamctl-proxy-")) / "control"
-    command = [sys.executable, "-m", "streamctl.chaos.proxy", "--note", str(note)]
-    command += ["--to", f"{to[0]}:{to[1]}", "--port", str(port), "--seed", str(seed)]
+    command = [*enter, sys.executable, "-m", "streamctl.chaos.proxy", "--note", str(note)]
+    command += ["--to", f"{to[0]}:{to[1]}", "--at", f"{host}:{port}", "--seed", str(seed)]
     output = directory / "proxy.out"
     pid = process.spawn([*command, "--control", str(control)], output=output)
     started = process.start_time(pid) or 0.0
@@ -186,15 +197,15 @@ def start_child(directory: Path, to: Address, *, port: int = 0, seed: int = 0) -
     return ChildProxy(directory)
 
 
-def serve(to: Address, *, port: int, control: Path, note: Path, seed: int) -> None:
+def serve(to: Address, *, at: Address, control: Path, note: Path, seed: int) -> None:
     """Be that child: until SIGTERM."""
-    asyncio.run(_serve(Proxy(to, seed=seed), port=port, control=control, note=note))
+    asyncio.run(_serve(Proxy(to, seed=seed), at=at, control=control, note=note))
 
 
-async def _serve(proxy: Proxy, *, port: int, control: Path, note: Path) -> None:
+async def _serve(proxy: Proxy, *, at: Address, control: Path, note: Path) -> None:
     loop, ended = asyncio.get_running_loop(), asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, ended.set)
-    chosen = proxy.listen((_HOST, port))
+    chosen = proxy.listen(at)
 
     async def hear(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while line := await reader.readline():

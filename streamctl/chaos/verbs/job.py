@@ -128,6 +128,14 @@ def resume(subject: Operated) -> None:
             os.kill(pid, signal.SIGCONT)
 
 
+def is_frozen(pid: int) -> bool:
+    """Whether a process is stopped, or gone."""
+    try:
+        return psutil.Process(pid).status() in {psutil.STATUS_STOPPED, psutil.STATUS_ZOMBIE}
+    except psutil.NoSuchProcess:
+        return True
+
+
 def kill_supervisor(subject: Operated) -> None:
     """End the supervisor with SIGKILL; the driver has to notice and end."""
     found = subject.status()

@@ -1,18 +1,17 @@
 """Faults of the broker and its topics."""
 
-import threading
 import time
-from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from streamctl.chaos.chapters import remember_sent
 from streamctl.chaos.experiment import Part
 from streamctl.chaos.subject import QUERIES, Subject
+from streamctl.chaos.verbs.job import is_frozen
+from streamctl.chaos.verbs.turns import InTurns
 from streamctl.chaos.verbs.verb import action
-from streamctl.errors import BrokerUnreachable, DeadlinePassed, NotFound, Refused
+from streamctl.errors import BrokerUnreachable, DeadlinePassed, Refused
 from streamctl.sandbox import lifecycle as sandbox
-
-_SLICE_SECONDS = 0.1
 
 
 def stop(subject: Subject) -> None:
@@ -45,30 +44,18 @@ def resume(subject: Subject, **_more: Any) -> None:
 
 def slow(subject: Subject, share: float = 0.2) -> None:
     """Let the broker run only for a share of the time."""
-    thread = _Slowed(subject, share)
+    directory = subject.stage.kafka
+    thread = _Slowed(
+        partial(sandbox.pause, directory=directory),
+        partial(sandbox.resume, directory=directory),
+        share=share,
+    )
     subject.background.append(thread)
     thread.start()
 
 
-class _Slowed(threading.Thread):
-    """Freezes and thaws the broker in turns."""
-
-    def __init__(self, subject: Subject, share: float) -> None:
-        super().__init__(name="slowed broker", daemon=True)
-        self._directory, self._share = subject.stage.kafka, share
-        self._stopping = threading.Event()
-
-    def run(self) -> None:
-        with suppress(NotFound):
-            while not self._stopping.is_set():
-                sandbox.pause(directory=self._directory)
-                self._stopping.wait(_SLICE_SECONDS * (1 - self._share))
-                sandbox.resume(directory=self._directory)
-                self._stopping.wait(_SLICE_SECONDS * self._share)
-
-    def stop(self) -> None:
-        self._stopping.set()
-        self.join()
+class _Slowed(InTurns):
+    """The broker's turns."""
 
 
 def restart(subject: Subject) -> None:
@@ -120,7 +107,16 @@ def add_partitions(subject: Subject, total: int = 4) -> None:
 
 
 def truncate(subject: Subject, share: float = 0.5) -> dict[str, int]:
-    """Delete a share of what the stopped job has not read yet, as retention does."""
+    """Delete a share of what the job, stopped or frozen, has not read yet, as retention does.
+
+    Raises:
+        Refused: it runs, and nobody could say which of the records it has in its hands.
+    """
+    if any(not is_frozen(pid) for pid in subject.driver_processes()):
+        raise Refused(
+            "the job runs, and may have read what would be deleted",
+            hint="Use job.stop, or data.pause and job.pause, before.",
+        )
     positions = {query: subject.position(query) for query in QUERIES}
     before = {}
     for partition, (low, high) in subject.broker.watermarks(subject.topic).items():

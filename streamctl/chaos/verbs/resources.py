@@ -13,6 +13,7 @@ import psutil
 from streamctl.chaos.experiment import Part
 from streamctl.chaos.operated import Operated
 from streamctl.chaos.subject import Subject
+from streamctl.chaos.verbs import writes
 from streamctl.chaos.verbs.verb import action
 from streamctl.errors import NotFound, Refused, Unsupported
 
@@ -21,18 +22,38 @@ _DISK_IMAGE = "disk.img"
 _PIECE_BYTES = 1 << 20
 _WRITES = Path("/sys/fs/cgroup/blkio/blkio.throttle.write_iops_device")
 _LIMITS = {"files": resource.RLIMIT_NOFILE, "memory": resource.RLIMIT_AS}
+_PLACES = {"data": "data", "logs": ".streamctl/default/logs"}
+"""Checkpoint and output, or logs: name -> below the project."""
 
 
-def small_disk(subject: Subject, megabytes: int = 64) -> None:
-    """Mount a small file system under the job's data; needs the right to mount.
+def small_disk(
+    subject: Subject, megabytes: int = 64, place: str = "data", or_hook: bool = False
+) -> str:
+    """Mount a small file system under the job's data or logs, before the job is started.
+
+    Args:
+        subject: whose job.
+        megabytes: its size.
+        place: data, which is checkpoint and output; or logs.
+        or_hook: where mounting is not allowed, let Spark's own hook refuse all writes of the
+            checkpoint when the disk is to be full (see `writes.py`); files of the output and what
+            streamctl itself writes are not concerned.
 
     Raises:
-        Unsupported: not allowed here.
+        Unsupported: mounting is not allowed here, or no such place.
+        JarsUnavailable: nor can Spark's hook be had.
     """
-    place = subject.project / "data"
-    place.mkdir(parents=True, exist_ok=True)
-    command = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(place)]
-    _run(command, "a file system cannot be mounted here")
+    at = _place(subject.project, place)
+    at.mkdir(parents=True, exist_ok=True)
+    command = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(at)]
+    try:
+        _run(command, "a file system cannot be mounted here")
+    except Unsupported:
+        if not or_hook or place != "data":
+            raise
+        writes.hook(subject)
+        return writes.HOOK
+    return f"a file system of {megabytes} MiB"
 
 
 def disk_device(subject: Subject, megabytes: int = 256) -> None:
@@ -41,7 +62,7 @@ def disk_device(subject: Subject, megabytes: int = 256) -> None:
     Raises:
         Unsupported: not allowed here.
     """
-    place, image = subject.project / "data", _image(subject)
+    place, image = _place(subject.project, "data"), _image(subject)
     place.mkdir(parents=True, exist_ok=True)
     with image.open("wb") as file:
         file.truncate(megabytes << 20)
@@ -56,20 +77,27 @@ def remove_disk(subject: Subject, **_more: Any) -> None:
 
 
 def end_disk(project: Path) -> bool:
-    """Unmount a job's own disk and remove it; whether there was one.
+    """Unmount a job's own disks and remove them; whether there was one.
 
     Raises:
-        Unsupported: it cannot be unmounted.
+        Unsupported: one cannot be unmounted.
     """
-    place, image = project / "data", project / _DISK_IMAGE
-    mounted = place.is_mount()
-    if mounted and image.exists():
+    mounted = [at for name in _PLACES if (at := _place(project, name)).is_mount()]
+    image = project / _DISK_IMAGE
+    if image.exists() and _place(project, "data") in mounted:
         with suppress(Unsupported):  # where no disk can be slowed, none was
-            _throttle(place, 0)  # a limit is of the device's number, which the next disk will have
-    if mounted:
-        _run(["umount", "--lazy", str(place)], "the file system cannot be unmounted")
+            # a limit is of the device's number, which the next disk will have
+            _throttle(_place(project, "data"), 0)
+    for at in mounted:
+        _run(["umount", "--lazy", str(at)], "the file system cannot be unmounted")
     image.unlink(missing_ok=True)
-    return mounted
+    return bool(mounted)
+
+
+def _place(project: Path, name: str) -> Path:
+    if name not in _PLACES:
+        raise Unsupported(f'no disk for "{name}"', hint=f"There are: {', '.join(_PLACES)}.")
+    return project / _PLACES[name]
 
 
 def slow_disk(subject: Subject, per_second: int = 60) -> str:
@@ -110,30 +138,36 @@ def _image(subject: Subject) -> Path:
     return subject.project / _DISK_IMAGE
 
 
-def fill_disk(subject: Subject, leave_kilobytes: int = 0) -> int:
-    """Fill the job's small disk, but for so much; the bytes that were written.
+def fill_disk(subject: Subject, leave_kilobytes: int = 0, place: str = "data") -> dict[str, Any]:
+    """Fill the job's small disk, but for so much; by what it is full, and the bytes written.
 
     Raises:
         Refused: the disk is not one of ours.
     """
-    place = subject.project / "data"
-    if not place.is_mount():
+    at = _place(subject.project, place)
+    if not at.is_mount() and place == "data" and not leave_kilobytes and writes.is_hooked(subject):
+        writes.fail(subject, paths=".*")
+        return {"by": writes.HOOK, "bytes": 0}
+    if not at.is_mount():
         raise Refused("only a small disk of ours is filled", hint="Use disk.small first.")
-    with (place / _FILLER).open("ab", buffering=0) as file, suppress(OSError):
-        while True:
-            file.write(bytes(_PIECE_BYTES))
-    with (place / _FILLER).open("ab", buffering=0) as file, suppress(OSError):
-        while True:
-            file.write(bytes(1024))
-    size = (place / _FILLER).stat().st_size
-    with (place / _FILLER).open("rb+") as file:
-        file.truncate(max(0, size - leave_kilobytes * 1024))
+    return {"by": "a small file system", "bytes": _fill(at / _FILLER, leave_kilobytes * 1024)}
+
+
+def _fill(filler: Path, leave_bytes: int) -> int:
+    for piece in (_PIECE_BYTES, 1024):
+        with filler.open("ab", buffering=0) as file, suppress(OSError):
+            while True:
+                file.write(bytes(piece))
+    size = filler.stat().st_size
+    with filler.open("rb+") as file:
+        file.truncate(max(0, size - leave_bytes))
     return size
 
 
-def free_disk(subject: Subject, **_more: Any) -> None:
+def free_disk(subject: Subject, place: str = "data", **_more: Any) -> None:
     """Give the space back."""
-    (subject.project / "data" / _FILLER).unlink(missing_ok=True)
+    (_place(subject.project, place) / _FILLER).unlink(missing_ok=True)
+    writes.heal(subject)
 
 
 def limit(subject: Operated, what: str, more: int = 0) -> dict[str, int]:

@@ -7,7 +7,17 @@ from typing import Any
 from streamctl.chaos import providers
 from streamctl.chaos.experiment import Activity, Experiment, Part, Role, Verb
 from streamctl.chaos.operated import Operated
-from streamctl.chaos.verbs import checkpoint, data, job, kafka, network, resources, store, writes
+from streamctl.chaos.verbs import (
+    checkpoint,
+    cpu,
+    data,
+    job,
+    kafka,
+    network,
+    resources,
+    store,
+    writes,
+)
 from streamctl.chaos.verbs.verb import Definition
 from streamctl.errors import Malformed, NotFound
 
@@ -18,6 +28,7 @@ VERBS: dict[str, Definition] = {
     **job.VERBS,
     **checkpoint.VERBS,
     **resources.VERBS,
+    **cpu.VERBS,
     **store.VERBS,
     **writes.VERBS,
 }

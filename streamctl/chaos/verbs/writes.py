@@ -13,6 +13,8 @@ from streamctl.rundir.files import replace_file
 
 _MANAGER = "org.apache.spark.sql.execution.streaming.state.FailureInjectionCheckpointFileManager"
 _WHEN = ("create", "close")
+_FAULTS = "job.options.faults"
+HOOK = "Spark's hook for writes"
 
 
 def hook(subject: Subject) -> None:
@@ -23,9 +25,14 @@ def hook(subject: Subject) -> None:
     """
     jars = ":".join(map(str, spark_test_jars()))
     subject.set("job.entry", "jobs.failing_writes:FailingWritesJob")
-    subject.set("job.options.faults", str(_faults(subject)))
+    subject.set(_FAULTS, str(_faults(subject)))
     subject.set("spark.options.spark.driver.extraClassPath", jars)
     subject.set("spark.options.spark.sql.streaming.checkpointFileManagerClass", _MANAGER)
+
+
+def is_hooked(subject: Subject) -> bool:
+    """Whether the job writes through it."""
+    return _FAULTS in subject.settings
 
 
 def fail(subject: Subject, paths: str, when: str = "create") -> None:

@@ -45,6 +45,18 @@ def test_what_a_proxied_client_is_told_leads_back_through_the_proxy() -> None:
     assert found["listener.security.protocol.map"].split(",")[1] == "PROXIED:PLAINTEXT"
 
 
+def test_a_proxied_client_may_be_at_another_address() -> None:
+    text = server_properties(
+        data=Path("/d"), port=1000, controller_port=2000, overrides={},
+        behind=Behind(port=3000, proxy_port=4000, host="198.18.0.1", proxy_host="198.18.0.2"),
+    )  # fmt: skip
+    found = dict(line.split("=", 1) for line in text.splitlines())
+    assert found["listeners"].split(",")[:2] == [
+        "BROKER://127.0.0.1:1000", "PROXIED://198.18.0.1:3000",
+    ]  # fmt: skip
+    assert found["advertised.listeners"] == ("BROKER://127.0.0.1:1000,PROXIED://198.18.0.2:4000")
+
+
 LOG = "2026-11-24T02:46:19.827Z "
 
 
