@@ -23,6 +23,7 @@ from streamctl.cli.checkpoint_views import (
     verify_view,
 )
 from streamctl.cli.command import Here, command
+from streamctl.errors import SettingsInvalid
 
 if TYPE_CHECKING:
     from streamctl.checkpoint.tree.reader import Checkpoint
@@ -92,6 +93,7 @@ def inspect_command(
     asked = {Section.OFFSETS: offsets, Section.STATE: state, Section.FILES: files}
     sections = [section for section, wanted in asked.items() if wanted]
     report = inspect(checkpoint, batch_id=batch, sections=sections, now=datetime.now(UTC))
+    report = replace(report, run_id=_run_id(here, report.query_id))
     if not state_rows:
         return report
     from streamctl.lifecycle.state_rows import read_state_rows
@@ -105,6 +107,17 @@ def inspect_command(
         timeout_seconds=timeout,
     )
     return replace(report, state_rows=rows)
+
+
+def _run_id(here: Here, query_id: str | None) -> str | None:
+    """Of the project's own job: Spark writes none into a checkpoint."""
+    from streamctl.rundir.runs import spark_run_of
+
+    try:
+        run_directory = here.layers().run_directory
+    except SettingsInvalid:
+        return None  # a checkpoint is read without settings
+    return spark_run_of(run_directory / "progress.jsonl", query_id) if query_id else None
 
 
 @command(app, "history", view=history_view)

@@ -1,5 +1,6 @@
 """`streamctl checkpoint` and `streamctl explain`: exit codes, and one table per report."""
 
+import json
 import re
 import shlex
 import shutil
@@ -50,6 +51,34 @@ def test_reports(streamctl, snapshot, command, output):
     result = streamctl(*command, "-o", output)
     assert result.exit_code == 0, result.stderr
     assert plain(result.stdout) == snapshot
+
+
+def test_the_run_is_that_which_the_projects_job_told_of(streamctl, place, tmp_path):
+    assert streamctl("checkpoint", "inspect", "cp", "-o", "json").data["run_id"] is None
+    query_id = json.loads((place / "metadata").read_text())["id"]
+    run = tmp_path / ".streamctl" / "default"
+    run.mkdir(parents=True)
+    line = {"kind": "started", "query_id": query_id, "spark_run_id": "the-run"}
+    (run / "progress.jsonl").write_text(json.dumps(line) + "\n")
+    assert streamctl("checkpoint", "inspect", "cp", "-o", "json").data["run_id"] == "the-run"
+    (tmp_path / "streamctl.toml").write_text("[broken")
+    told = streamctl("checkpoint", "inspect", "cp", "-o", "json")
+    assert (told.exit_code, told.data["run_id"]) == (0, None)
+
+
+def test_partitions_whose_keys_are_unknown_keep_their_row(streamctl, place):
+    for path in (place / "state" / "0" / "1").glob("*.*"):
+        path.unlink()
+    told = streamctl("checkpoint", "inspect", "cp", "--state", "-o", "tsv")
+    assert told.exit_code == 3
+    assert "0\t1\tdefault\tnone\t0 B\tunknown\tunknown\n" in told.stdout
+
+
+def test_bars_are_for_the_eye(streamctl, place):
+    assert place
+    assert "▁" in streamctl("checkpoint", "history", "cp", "-o", "table").stdout
+    lines = streamctl("checkpoint", "history", "cp", "-o", "tsv").stdout.splitlines()
+    assert {len(line.split("\t")) for line in lines} == {6}
 
 
 def test_json_is_the_dataclass(streamctl, place):
