@@ -282,6 +282,7 @@ def diff_view(report: "DiffReport") -> View:
             ("setting", report.conf),
             ("source", report.sources),
             ("operator", report.operators),
+            ("schema", report.schemas),
         )
         for change in changes
     ]

@@ -109,6 +109,21 @@ def test_state_rows_of_what_is_not_there_name_what_is(streamctl, flavour, asked,
     assert told in result.stderr.replace("\n", " ")
 
 
+def test_a_side_of_a_diff_may_be_a_backup(streamctl, place):
+    """Of the repository beside the checkpoint, as `checkpoint backup` makes it."""
+    taken = streamctl("checkpoint", "backup", "cp", "-o", "json").data
+    (place / "commits" / "8").unlink()
+    (place / "offsets" / "8").unlink()
+    told = streamctl("checkpoint", "diff", "backup:latest", "cp", "-o", "json").data
+    assert told["before"]["location"] == f"backup:{taken['id']}"
+    assert (told["before"]["batch_id"], told["after"]["batch_id"]) == (8, 7)
+    held = f"backup:{taken['id'][:10]}@7"
+    told = streamctl("checkpoint", "diff", held, "8", "-r", ".cp.backups", "-o", "json").data
+    assert (told["before"]["batch_id"], told["after"]["batch_id"]) == (7, 8)
+    assert told["after"]["location"] == told["before"]["location"]
+    assert streamctl("checkpoint", "diff", "cp", "backup:none").exit_code == 10
+
+
 def test_verify_finds_and_exits_3(streamctl, place, snapshot):
     (place / "metadata").unlink()
     result = streamctl("checkpoint", "verify", "cp", "-o", "tsv")
