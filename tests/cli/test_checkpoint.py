@@ -221,6 +221,13 @@ def test_explain(streamctl, code, kind):
     assert result.data["remedy"]
 
 
+def test_explain_a_finding_says_cause_and_effect(streamctl):
+    lines = streamctl("explain", "state-ahead", "-o", "tsv").stdout.splitlines()
+    assert [line.split("\t")[0] for line in lines] == [
+        "code", "kind", "meaning", "next start", "cause", "remedy",
+    ]  # fmt: skip
+
+
 def test_explain_an_unknown_code_suggests_near_ones(streamctl):
     result = streamctl("explain", "sate-ahead")
     assert result.exit_code == 10
