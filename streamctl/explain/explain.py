@@ -19,8 +19,10 @@ from streamctl.checkpoint.verify.remedy import in_general
 from streamctl.errors import EXIT_MEANINGS, ExitCode, NotFound
 from streamctl.reports import Verdict
 
-_CONDITION = re.compile(r"\[([A-Z][A-Z0-9_]{3,}(?:\.[A-Z0-9_]+)?)\]|(_LEGACY_ERROR_TEMP_\d+)")
-"""Spark writes a condition in brackets before its message, but a legacy one nowhere in it."""
+_NAMED = re.compile(r"\[([A-Z][A-Z0-9_]{3,}(?:\.[A-Z0-9_]+)?)\]")
+"""Spark writes a condition in brackets before its message."""
+_LEGACY = re.compile(r"_LEGACY_ERROR_TEMP_\d+")
+"""These it writes nowhere in the message; what asks for the condition by itself may log it."""
 _EXIT = re.compile(r"(?:exit[ -]?)?(\d{1,3})\Z", re.IGNORECASE)
 _EFFECTS = {
     Effect.STARTS: "The next start works.",
@@ -133,7 +135,7 @@ def explain_log(lines: Iterable[str]) -> LogReport:
 
 
 def _in_line(line: str) -> set[str]:
-    found = {name or legacy for name, legacy in _CONDITION.findall(line) if "_" in name + legacy}
+    found = {name for name in _NAMED.findall(line) if "_" in name} | {*_LEGACY.findall(line)}
     found |= {name for name, texts in _texts() if any(text.search(line) for text in texts)}
     return found - {_group(name) for name in found if "." in name}
 

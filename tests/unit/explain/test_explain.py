@@ -13,6 +13,7 @@ from streamctl.checkpoint.verify.kinds import kinds
 from streamctl.errors import ExitCode, NotFound
 from streamctl.explain import explain as module
 from streamctl.explain.explain import explain, explain_log
+from tests import judged
 
 TABLES = Path(module.__file__).parent
 CONDITIONS = tomllib.loads((TABLES / "conditions.toml").read_text())
@@ -128,7 +129,7 @@ def test_what_an_operator_meets_is_known(name):
 
 def test_names_are_those_of_spark():
     """But of Kafka's connector, which has a list of its own, and of what Spark gives no name."""
-    ours = {name for name, row in CONDITIONS.items() if "text" in row}
+    ours = {name for name, row in CONDITIONS.items() if "text" in row}  # Spark may have it too
     known = of_spark()
     assert set(CONDITIONS) - ours - set(KAFKA_THROWS) <= known
     assert set(OPERATORS_MEET) <= known
@@ -142,6 +143,28 @@ def test_what_spark_says_without_a_name_is_recognised(line, name):
     assert [(c.condition, c.lines, c.first_line) for c in report.conditions] == [(name, 2, 2)]
     assert report.verdict == "problem"
     assert told(name)
+
+
+SAYS_NOTHING = re.compile(r"An error occurred while calling o\d+")
+"""The message of the bridge to Python, where the cause was not noted down."""
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        row
+        for row in (*judged.corpus(), *judged.mutants())
+        if row["spark"] == "fails" and not SAYS_NOTHING.match(row["message"])
+    ],
+    ids=lambda row: f"{row['flavour']}-{row['damage']}",
+)
+def test_what_real_spark_said_of_a_damaged_checkpoint_is_known(row):
+    """As its driver's log has it: the condition, where Spark gives it one, before the message."""
+    condition = row["condition"]
+    prefix = f"[{condition}] " if "_" in condition else f"{condition}: "
+    report = explain_log([prefix + row["message"]])
+    assert report.conditions
+    assert all(seen.explanation for seen in report.conditions)
 
 
 @pytest.mark.parametrize(
