@@ -23,6 +23,7 @@ from streamctl.cli.checkpoint_views import (
     verify_view,
 )
 from streamctl.cli.command import Here, command
+from streamctl.errors import SettingsInvalid
 
 if TYPE_CHECKING:
     from streamctl.checkpoint.tree.reader import Checkpoint
@@ -39,6 +40,9 @@ _Path = Annotated[
     typer.Argument(metavar="[PATH]", help="Path or URL; default: this job's.", show_default=False),
 ]
 _Query = Annotated[str, typer.Option("--query", help="Which query of the job.", show_default=False)]
+
+
+_BACKUP = "backup:"
 
 
 class LevelChoice(StrEnum):
@@ -92,6 +96,7 @@ def inspect_command(
     asked = {Section.OFFSETS: offsets, Section.STATE: state, Section.FILES: files}
     sections = [section for section, wanted in asked.items() if wanted]
     report = inspect(checkpoint, batch_id=batch, sections=sections, now=datetime.now(UTC))
+    report = replace(report, run_id=_run_id(here, report.query_id))
     if not state_rows:
         return report
     from streamctl.lifecycle.state_rows import read_state_rows
@@ -105,6 +110,17 @@ def inspect_command(
         timeout_seconds=timeout,
     )
     return replace(report, state_rows=rows)
+
+
+def _run_id(here: Here, query_id: str | None) -> str | None:
+    """Of the project's own job: Spark writes none into a checkpoint."""
+    from streamctl.rundir.runs import spark_run_of
+
+    try:
+        run_directory = here.layers().run_directory
+    except SettingsInvalid:
+        return None  # a checkpoint is read without settings
+    return spark_run_of(run_directory / "progress.jsonl", query_id) if query_id else None
 
 
 @command(app, "history", view=history_view)
@@ -197,18 +213,23 @@ def _place(file: str) -> tuple[str, str]:
 @command(app, "diff", view=diff_view)
 def diff_command(
     here: Here,
-    before: Annotated[str, typer.Argument(metavar="A", help="PATH, PATH@BATCH or BATCH.")],
+    before: Annotated[
+        str, typer.Argument(metavar="A", help="PATH or backup:ID, either with @BATCH; or BATCH.")
+    ],
     after: Annotated[str, typer.Argument(metavar="B", help="The same.")],
     *,
     query: _Query = "",
+    repository: Annotated[
+        str, typer.Option("--repository", "-r", help="Where backups are.", show_default=False)
+    ] = "",
 ) -> Any:
-    """Show what changed between two batches or two checkpoints."""
+    """Show what changed between two batches, checkpoints or backups."""
     from streamctl.checkpoint.report.diff import diff
 
-    first, first_batch = _side(before)
-    second, second_batch = _side(after)
-    old = _open(here, first, query)
-    new = _open(here, second or first, query)
+    (first, first_batch), (second, second_batch) = _side(before), _side(after)
+    second = second or first
+    old = _open_side(here, first, query, repository, other=second)
+    new = _open_side(here, second, query, repository, other=first)
     return diff(old, new, before_batch_id=first_batch, after_batch_id=second_batch)
 
 
@@ -218,6 +239,20 @@ def _side(text: str) -> tuple[str, int | None]:
     if at and batch.isdecimal():
         return path, int(batch)
     return ("", int(text)) if text.isdecimal() else (text, None)
+
+
+def _open_side(here: Here, path: str, query: str, repository: str, *, other: str) -> "Checkpoint":
+    """A checkpoint, or a backup: of the repository named, set, or beside the other side."""
+    if not path.startswith(_BACKUP):
+        return _open(here, path, query)
+    from streamctl.checkpoint.backup.read import as_checkpoint
+    from streamctl.checkpoint.backup.restore import query_of
+    from streamctl.supervisor.backups import repository_of
+
+    location = "" if other.startswith(_BACKUP) else other
+    found = repository_of(here.settings(), repository, location=location)
+    manifest = found.manifest(path.removeprefix(_BACKUP))
+    return as_checkpoint(found, manifest, query_of(manifest, query))
 
 
 for module in (preflight, backup, restore, change_rewind, change_generations, change_journal):

@@ -11,7 +11,12 @@ from streamctl.reports import iso
 if TYPE_CHECKING:
     from streamctl.checkpoint.report.diff import DiffReport
     from streamctl.checkpoint.report.history import BatchRow, HistoryReport
-    from streamctl.checkpoint.report.model import InspectReport, OperatorReport, StateRows
+    from streamctl.checkpoint.report.model import (
+        InspectReport,
+        OperatorReport,
+        PartitionState,
+        StateRows,
+    )
     from streamctl.checkpoint.verify.seal import SealReport
     from streamctl.checkpoint.verify.verify import QueriesReport, VerifyReport
 
@@ -24,6 +29,7 @@ def inspect_view(report: "InspectReport") -> View:
         ("verdict", report.verdict),
         ("checkpoint", report.location),
         ("query id", report.query_id or "unknown"),
+        ("run id", report.run_id or "not known: this project's job did not tell of it"),
         ("planned batch", _or(report.planned_batch_id, "none yet")),
         ("committed batch", _or(report.committed_batch_id, "none yet")),
         ("in flight", "yes" if report.batch_in_flight else "no"),
@@ -34,7 +40,7 @@ def inspect_view(report: "InspectReport") -> View:
             f"offsets {report.offset_log_version}, commits {report.commit_log_version}",
         ),
         ("state format", _or(report.state_format_version, "no state")),
-        ("growth per batch", size_text(report.growth_bytes_per_batch)),
+        ("growth per batch", _growth(report)),
         ("rewind", _rewind(report)),
         ("calls", report.filesystem_calls),
         *(("unknown", line) for line in report.unknown),
@@ -56,7 +62,13 @@ def inspect_view(report: "InspectReport") -> View:
 
 def _offsets_tables(report: "InspectReport") -> list[Table]:
     offsets = [
-        (source.source_id, part.topic, part.partition, part.start_offset, part.end_offset)
+        (
+            source.source_id,
+            part.topic,
+            part.partition,
+            _or(part.start_offset, "not known"),
+            part.end_offset,
+        )
         for source in report.sources
         for part in source.partitions
     ]
@@ -118,15 +130,33 @@ def _operator(item: "OperatorReport") -> tuple[object, ...]:
 
 def _partitions(report: "InspectReport") -> list[tuple[object, ...]]:
     """Each store of each partition, once keys were asked for."""
-    rows: list[tuple[object, ...]] = []
-    for item in report.operators:
-        for part in item.partition_states:
-            if part.keys_at_version is not None:
-                versions = f"{part.oldest_version} to {part.newest_version}"
-                size, keys = size_text(part.size_bytes), _or(part.keys, "unknown")
-                row = (item.operator_id, part.partition, part.store, versions, size, keys)
-                rows.append((*row, part.keys_at_version))
-    return rows
+    if "state" not in report.sections:
+        return []
+    return [
+        (
+            item.operator_id,
+            part.partition,
+            part.store,
+            _versions(part),
+            size_text(part.size_bytes),
+            _or(part.keys, "unknown"),
+            _or(part.keys_at_version, "unknown"),
+        )
+        for item in report.operators
+        for part in item.partition_states
+    ]
+
+
+def _versions(part: "PartitionState") -> str:
+    if part.newest_version is None:
+        return "none"
+    return f"{part.oldest_version} to {part.newest_version}"
+
+
+def _growth(report: "InspectReport") -> str:
+    if report.growth_bytes_per_batch is None:
+        return "not known" if report.operators else "no state"
+    return size_text(report.growth_bytes_per_batch)
 
 
 def _watermark(report: "InspectReport") -> str:
@@ -150,16 +180,16 @@ def history_view(report: "HistoryReport") -> View:
         right=frozenset({0, 2, 4, 5}),
     )
     spans = [row.since_previous_seconds or 0.0 for row in report.batches]
-    line = Line(text=f"seconds between commits: {sparkline(spans)}")
+    line = Line(text=f"seconds between commits: {sparkline(spans)}", for_programs=False)
     return [table, line] if any(spans) else [table]
 
 
 def _batch(row: "BatchRow") -> tuple[object, ...]:
     if row.problem:
         return (row.batch_id, row.problem, "", "", "", "")
-    moved = (
-        "" if row.advanced is None else ", ".join(f"{a.topic} {a.records}" for a in row.advanced)
-    )
+    moved = "not known"
+    if row.advanced is not None:
+        moved = ", ".join(f"{a.topic} {a.records}" for a in row.advanced)
     return (
         row.batch_id,
         _time(row.committed_at) if row.committed else "in flight",
@@ -252,6 +282,7 @@ def diff_view(report: "DiffReport") -> View:
             ("setting", report.conf),
             ("source", report.sources),
             ("operator", report.operators),
+            ("schema", report.schemas),
         )
         for change in changes
     ]

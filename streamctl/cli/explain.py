@@ -43,6 +43,7 @@ def _one(report: Any) -> View:
                 ("code", report.code),
                 ("kind", report.kind.value.replace("_", " ")),
                 ("meaning", report.meaning),
+                *([("next start", report.effect)] if report.effect else []),
                 ("cause", report.cause),
                 ("remedy", report.remedy),
             ]

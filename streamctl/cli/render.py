@@ -50,10 +50,12 @@ class Line:
 
     Attributes:
         to_copy: it has a command, and is broken by the terminal alone.
+        for_programs: false for what only an eye can read: it is left out of tab-separated lines.
     """
 
     text: str
     to_copy: bool = False
+    for_programs: bool = True
 
 
 View = Sequence[Facts | Table | Line]
@@ -107,7 +109,7 @@ def write_error(error: StreamctlError, *, output: Output, command: str) -> None:
 def _lines(view: View) -> None:
     for block in view:
         if isinstance(block, Line):
-            sys.stdout.write(block.text + "\n")
+            sys.stdout.write(f"{block.text}\n" if block.for_programs else "")
         else:
             for row in block.rows:
                 sys.stdout.write("\t".join(_plain(cell) for cell in row) + "\n")

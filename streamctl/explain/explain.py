@@ -12,13 +12,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 from streamctl.checkpoint.verify.kinds import Effect, kinds
 from streamctl.checkpoint.verify.remedy import in_general
 from streamctl.errors import EXIT_MEANINGS, ExitCode, NotFound
 from streamctl.reports import Verdict
 
-_CONDITION = re.compile(r"\[([A-Z][A-Z0-9_]{3,}(?:\.[A-Z0-9_]+)?)\]")
+_NAMED = re.compile(r"\[([A-Z][A-Z0-9_]{3,}(?:\.[A-Z0-9_]+)?)\]")
+"""Spark writes a condition in brackets before its message."""
+_LEGACY = re.compile(r"_LEGACY_ERROR_TEMP_\d+")
+"""These it writes nowhere in the message; what asks for the condition by itself may log it."""
 _EXIT = re.compile(r"(?:exit[ -]?)?(\d{1,3})\Z", re.IGNORECASE)
 _EFFECTS = {
     Effect.STARTS: "The next start works.",
@@ -42,8 +46,9 @@ class Explanation:
 
     Attributes:
         meaning: what it says.
-        cause: what usually leads to it; for a finding, what Spark does and says.
+        cause: what usually leads to it.
         remedy: the way out, with its command.
+        effect: of a finding: what the next start does, and what Spark says; else empty.
     """
 
     code: str
@@ -51,6 +56,7 @@ class Explanation:
     meaning: str
     cause: str
     remedy: str
+    effect: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,10 +100,10 @@ def explain(code: str) -> Explanation:
     number = _EXIT.match(text)
     if number is not None and int(number[1]) in {int(item) for item in ExitCode}:
         return _exit_code(ExitCode(int(number[1])))
-    condition = _condition(text.upper())
+    condition = _condition(_whole(text.upper()))
     if condition is not None:
         return condition
-    names = [*kinds(), *_conditions(), *(str(int(item)) for item in ExitCode)]
+    names = [*kinds(), *_table("conditions"), *(str(int(item)) for item in ExitCode)]
     near = difflib.get_close_matches(text, names, n=3) + difflib.get_close_matches(
         text.upper(), names, n=3
     )
@@ -114,7 +120,7 @@ def explain_log(lines: Iterable[str]) -> LogReport:
     seen: dict[str, tuple[int, int]] = {}
     total = 0
     for total, line in enumerate(lines, start=1):
-        for name in _in_line(line):
+        for name in sorted(_in_line(line)):
             count, first = seen.get(name, (0, total))
             seen[name] = (count + 1, first)
     found = tuple(
@@ -129,11 +135,9 @@ def explain_log(lines: Iterable[str]) -> LogReport:
 
 
 def _in_line(line: str) -> set[str]:
-    found = {name for name in _CONDITION.findall(line) if "_" in name}
-    for name, texts in _texts():
-        if any(text in line for text in texts):
-            found.add(name)
-    return found
+    found = {name for name in _NAMED.findall(line) if "_" in name} | {*_LEGACY.findall(line)}
+    found |= {name for name, texts in _texts() if any(text.search(line) for text in texts)}
+    return found - {_group(name) for name in found if "." in name}
 
 
 def _finding(code: str) -> Explanation:
@@ -143,41 +147,56 @@ def _finding(code: str) -> Explanation:
         code=code,
         kind=CodeKind.FINDING,
         meaning=kind.meaning,
-        cause=_EFFECTS[kind.effect] + says,
+        cause=_table("findings")[code],
         remedy=in_general(kind.remedy),
+        effect=_EFFECTS[kind.effect] + says,
     )
 
 
 def _exit_code(code: ExitCode) -> Explanation:
+    row = _table("exit_codes")[code.name]
     return Explanation(
         code=str(int(code)),
         kind=CodeKind.EXIT_CODE,
         meaning=EXIT_MEANINGS[code],
-        cause=f"{code.name} in the tree of errors; the command's last line on stderr says why.",
-        remedy="The line after the error is the way out.",
+        cause=row["cause"],
+        remedy=row["remedy"],
     )
 
 
 def _condition(name: str) -> Explanation | None:
-    table = _conditions()
-    row = table.get(name) or table.get(name.split(".", maxsplit=1)[0])
+    rows = _table("conditions")
+    row = rows.get(name) or rows.get(_group(name))
     if row is None:
         return None
     return Explanation(
         code=name,
         kind=CodeKind.SPARK_CONDITION,
-        meaning=str(row["meaning"]),
-        cause=str(row["cause"]),
-        remedy=str(row["remedy"]),
+        meaning=row["meaning"],
+        cause=row["cause"],
+        remedy=row["remedy"],
     )
 
 
-@functools.cache
-def _conditions() -> dict[str, dict[str, str | list[str]]]:
-    text = Path(__file__).with_name("conditions.toml").read_text(encoding="utf-8")
-    return tomllib.loads(text)
+def _group(name: str) -> str:
+    """The condition that one with a dot is a case of."""
+    return name.partition(".")[0]
+
+
+def _whole(name: str) -> str:
+    """A condition's whole name, where only the part after its dot is given."""
+    return next((known for known in _table("conditions") if known.endswith(f".{name}")), name)
 
 
 @functools.cache
-def _texts() -> tuple[tuple[str, tuple[str, ...]], ...]:
-    return tuple((name, tuple(row["text"])) for name, row in _conditions().items() if "text" in row)
+def _table(name: str) -> dict[str, Any]:
+    return tomllib.loads(Path(__file__).with_name(f"{name}.toml").read_text(encoding="utf-8"))
+
+
+@functools.cache
+def _texts() -> tuple[tuple[str, tuple[re.Pattern[str], ...]], ...]:
+    return tuple(
+        (name, tuple(re.compile(text) for text in row["text"]))
+        for name, row in _table("conditions").items()
+        if "text" in row
+    )

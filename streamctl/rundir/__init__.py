@@ -26,5 +26,6 @@ Each line of `progress.jsonl` has `at`, `run_id`, `attempt` and `kind`:
 asked and found nothing to read), `terminated` (`query`, `error`).
 
 `directory` finds, reads and writes them, `records` and `losses` say what they hold, `files` how a
-record becomes a file, and `log` how a line of the log is shown.
+record becomes a file, `runs` which run of Spark a query is in, and `log` how a line of the log is
+shown.
 """

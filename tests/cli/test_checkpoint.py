@@ -1,5 +1,6 @@
 """`streamctl checkpoint` and `streamctl explain`: exit codes, and one table per report."""
 
+import json
 import re
 import shlex
 import shutil
@@ -52,6 +53,34 @@ def test_reports(streamctl, snapshot, command, output):
     assert plain(result.stdout) == snapshot
 
 
+def test_the_run_is_that_which_the_projects_job_told_of(streamctl, place, tmp_path):
+    assert streamctl("checkpoint", "inspect", "cp", "-o", "json").data["run_id"] is None
+    query_id = json.loads((place / "metadata").read_text())["id"]
+    run = tmp_path / ".streamctl" / "default"
+    run.mkdir(parents=True)
+    line = {"kind": "started", "query_id": query_id, "spark_run_id": "the-run"}
+    (run / "progress.jsonl").write_text(json.dumps(line) + "\n")
+    assert streamctl("checkpoint", "inspect", "cp", "-o", "json").data["run_id"] == "the-run"
+    (tmp_path / "streamctl.toml").write_text("[broken")
+    told = streamctl("checkpoint", "inspect", "cp", "-o", "json")
+    assert (told.exit_code, told.data["run_id"]) == (0, None)
+
+
+def test_partitions_whose_keys_are_unknown_keep_their_row(streamctl, place):
+    for path in (place / "state" / "0" / "1").glob("*.*"):
+        path.unlink()
+    told = streamctl("checkpoint", "inspect", "cp", "--state", "-o", "tsv")
+    assert told.exit_code == 3
+    assert "0\t1\tdefault\tnone\t0 B\tunknown\tunknown\n" in told.stdout
+
+
+def test_bars_are_for_the_eye(streamctl, place):
+    assert place
+    assert "▁" in streamctl("checkpoint", "history", "cp", "-o", "table").stdout
+    lines = streamctl("checkpoint", "history", "cp", "-o", "tsv").stdout.splitlines()
+    assert {len(line.split("\t")) for line in lines} == {6}
+
+
 def test_json_is_the_dataclass(streamctl, place):
     data = streamctl("checkpoint", "inspect", "cp", "-o", "json").data
     assert data["committed_batch_id"] == max(
@@ -78,6 +107,21 @@ def test_state_rows_of_what_is_not_there_name_what_is(streamctl, flavour, asked,
     result = streamctl("checkpoint", "inspect", path, "--state-rows", *asked)
     assert result.exit_code == 10
     assert told in result.stderr.replace("\n", " ")
+
+
+def test_a_side_of_a_diff_may_be_a_backup(streamctl, place):
+    """Of the repository beside the checkpoint, as `checkpoint backup` makes it."""
+    taken = streamctl("checkpoint", "backup", "cp", "-o", "json").data
+    (place / "commits" / "8").unlink()
+    (place / "offsets" / "8").unlink()
+    told = streamctl("checkpoint", "diff", "backup:latest", "cp", "-o", "json").data
+    assert told["before"]["location"] == f"backup:{taken['id']}"
+    assert (told["before"]["batch_id"], told["after"]["batch_id"]) == (8, 7)
+    held = f"backup:{taken['id'][:10]}@7"
+    told = streamctl("checkpoint", "diff", held, "8", "-r", ".cp.backups", "-o", "json").data
+    assert (told["before"]["batch_id"], told["after"]["batch_id"]) == (7, 8)
+    assert told["after"]["location"] == told["before"]["location"]
+    assert streamctl("checkpoint", "diff", "cp", "backup:none").exit_code == 10
 
 
 def test_verify_finds_and_exits_3(streamctl, place, snapshot):
@@ -175,6 +219,13 @@ def test_explain(streamctl, code, kind):
     assert result.exit_code == 0
     assert result.data["kind"] == kind
     assert result.data["remedy"]
+
+
+def test_explain_a_finding_says_cause_and_effect(streamctl):
+    lines = streamctl("explain", "state-ahead", "-o", "tsv").stdout.splitlines()
+    assert [line.split("\t")[0] for line in lines] == [
+        "code", "kind", "meaning", "next start", "cause", "remedy",
+    ]  # fmt: skip
 
 
 def test_explain_an_unknown_code_suggests_near_ones(streamctl):

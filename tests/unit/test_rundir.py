@@ -1,5 +1,6 @@
 """Files between CLI, supervisor and driver."""
 
+import json
 import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,6 +12,7 @@ from streamctl.rundir.directory import RunDirectory
 from streamctl.rundir.files import read_file, replace_file
 from streamctl.rundir.losses import Seen
 from streamctl.rundir.records import Failure, FailureClass, Launch, StopRequest
+from streamctl.rundir.runs import spark_run_of
 
 NOW = datetime(2026, 1, 31, 12, 0, 0, 123000, tzinfo=UTC)
 
@@ -110,3 +112,17 @@ def test_a_line_still_being_written_is_left_out(tmp_path: Path):
     assert list(run.progress()) == []
     run.progress_file.write_text('{"kind": "idle"}\n{"kind": "prog')
     assert list(run.progress()) == [{"kind": "idle"}]
+
+
+def test_the_newest_run_of_a_query_is_found_among_others(tmp_path):
+    path = tmp_path / "progress.jsonl"
+    assert spark_run_of(path, "q1") is None
+    lines = [
+        {"kind": "started", "query": "a", "query_id": "q1", "spark_run_id": "r1"},
+        {"kind": "progress", "query": "a", "query_id": "q1", "spark_run_id": "r2"},
+        {"kind": "started", "query": "b", "query_id": "q2", "spark_run_id": "r3"},
+        {"kind": "idle", "query": "a"},
+    ]
+    text = "".join(json.dumps(line) + "\n" for line in lines)
+    path.write_text(text + '{"query_id": "q1", "spark_run_id": "half')
+    assert [spark_run_of(path, name) for name in ("q1", "q2", "q3")] == ["r2", "r3", None]

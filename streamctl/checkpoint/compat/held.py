@@ -1,13 +1,13 @@
 """Reads from a checkpoint what new code would be compared with."""
 
-from streamctl.checkpoint.compat.model import Held, Rows, Source, StatefulOperator
+from streamctl.checkpoint.compat.model import Held, Source, StatefulOperator
 from streamctl.checkpoint.compat.schema import window_column
 from streamctl.checkpoint.formats import log
 from streamctl.checkpoint.formats.model import SourcePosition
-from streamctl.checkpoint.formats.operator import OperatorMetadata, StateSchema, parse_schema
 from streamctl.checkpoint.tree import layout
 from streamctl.checkpoint.tree.files import Files
 from streamctl.checkpoint.tree.reader import Checkpoint, again
+from streamctl.checkpoint.tree.schemas import read_rows
 from streamctl.checkpoint.tree.state import Operator, read_operator_metadata, scan
 from streamctl.errors import Malformed, Unsupported
 
@@ -54,7 +54,7 @@ def _source(position: SourcePosition) -> Source:
 def _operator(files: Files, operator: Operator) -> StatefulOperator:
     try:
         metadata = read_operator_metadata(files, operator)
-        stores = _stores(files, operator, metadata)
+        stores = read_rows(files, operator, metadata)
     except (Malformed, Unsupported):
         return StatefulOperator(operator_id=operator.operator_id, name=None, stores=None)
     properties = metadata.properties if metadata else None
@@ -64,30 +64,6 @@ def _operator(files: Files, operator: Operator) -> StatefulOperator:
         stores=stores or None,
         properties=properties if isinstance(properties, dict) else {},
     )
-
-
-def _stores(files: Files, operator: Operator, metadata: OperatorMetadata | None) -> dict[str, Rows]:
-    """Rows by store, or by column family where there are several."""
-    found: dict[str, Rows] = {}
-    for store in metadata.stores if metadata else ():
-        for place in store.schema_paths[-1:]:
-            folder = layout.join(operator.path, layout.STATE_SCHEMA, store.name)
-            found |= _rows(_schema(files, f"{folder}/{place.rpartition('/')[2]}"), store.name)
-    for at in operator.stores if not found else ():
-        path = layout.join(at.path, layout.OPERATOR_METADATA, "schema")
-        if at.partition_id == 0 and files.exists(path):
-            found |= _rows(_schema(files, path), at.name)
-    return found
-
-
-def _schema(files: Files, path: str) -> StateSchema:
-    return parse_schema(files.read(path), name=path)
-
-
-def _rows(schema: StateSchema, store: str) -> dict[str, Rows]:
-    if len(schema.families) == 1:
-        return {store: (schema.families[0].key, schema.families[0].value)}
-    return {family.family: (family.key, family.value) for family in schema.families}
 
 
 def windows(held: Held) -> list[tuple[int, str, str]]:

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from streamctl.checkpoint.tree.schemas import Rows
+
 
 class Acceptance(StrEnum):
     """Whether Spark takes one thing as it is now.
@@ -47,10 +49,6 @@ class Source:
 
     kind: str
     topics: frozenset[str] | None = None
-
-
-Rows = tuple[Any, Any]
-"""Spark's JSON of the struct types of key and value."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,8 @@ from streamctl.checkpoint.compat.model import (
     Source,
     StatefulOperator,
 )
-from streamctl.checkpoint.compat.schema import describe, fits, names, window_column
+from streamctl.checkpoint.compat.schema import fits, names, window_column
+from streamctl.checkpoint.formats.types import describe
 
 _ROTATE = "Take the change back, or begin with empty state: `{rotate}`."
 _ENCODING = "spark.sql.streaming.stateStore.encodingFormat"

@@ -46,28 +46,6 @@ def names(schema: Any) -> list[str]:
     return found
 
 
-def describe(schema: Any) -> str:
-    """A schema as an operator would write it: `window struct<...>, key bigint`."""
-    if not isinstance(schema, dict) or schema.get("type") != "struct":
-        return _type(schema)
-    return ", ".join(f"{field['name']} {_type(field['type'])}" for field in schema["fields"])
-
-
-def _type(schema: Any) -> str:
-    if not isinstance(schema, dict):
-        return str(schema)
-    match schema.get("type"):
-        case "struct":
-            inside = ", ".join(f"{f['name']}: {_type(f['type'])}" for f in schema["fields"])
-            return f"struct<{inside}>"
-        case "array":
-            return f"array<{_type(schema['elementType'])}>"
-        case "map":
-            return f"map<{_type(schema['keyType'])}, {_type(schema['valueType'])}>"
-        case other:
-            return str(other)
-
-
 def window_column(key: Any) -> str | None:
     """The column of a key that holds a window: a struct of the times `start` and `end`."""
     for field in key.get("fields", ()) if isinstance(key, dict) else ():

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 KafkaOffsets = dict[str, dict[int, int]]
@@ -42,6 +43,16 @@ class OffsetsEntry:
     extra: Mapping[str, Any] = field(default_factory=dict)
     has_metadata: bool = True
     sources: tuple[SourceOffset, ...] = ()
+
+    @property
+    def planned_at(self) -> datetime | None:
+        """When the batch was planned, in UTC; None when the entry does not say."""
+        return _moment(self.timestamp_ms)
+
+    @property
+    def watermark(self) -> datetime | None:
+        """The watermark as a time in UTC; None before the first."""
+        return _moment(self.watermark_ms)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,3 +111,11 @@ class Position:
     watermark_ms: int | None
     planned_at_ms: int | None
     batch_in_flight: bool
+
+
+def _moment(ms: int) -> datetime | None:
+    """A time of the log; None for 0, which means none yet, and for times beyond the calendar."""
+    try:
+        return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=ms) if ms else None
+    except OverflowError:
+        return None

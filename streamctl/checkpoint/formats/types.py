@@ -1,4 +1,4 @@
-"""Spark's types as JSON: whether Spark would read them back.
+"""Spark's types as JSON: whether Spark would read them back, and how a person reads them.
 
 Follows `DataType.fromJson`, which takes each object with exactly its own keys, and names of types
 as they stand in `DataType.nameToType`.
@@ -65,3 +65,25 @@ def _check_field(field: Any, *, name: str) -> None:
     if not isinstance(field["name"], str) or not isinstance(field["nullable"], bool):
         raise Malformed(f'"{name}" has a column of another shape')
     _check(field["type"], name=name)
+
+
+def describe(schema: Any) -> str:
+    """A schema as an operator would write it: `window struct<...>, key bigint`."""
+    if not isinstance(schema, dict) or schema.get("type") != "struct":
+        return _type(schema)
+    return ", ".join(f"{field['name']} {_type(field['type'])}" for field in schema["fields"])
+
+
+def _type(schema: Any) -> str:
+    if not isinstance(schema, dict):
+        return str(schema)
+    match schema.get("type"):
+        case "struct":
+            inside = ", ".join(f"{f['name']}: {_type(f['type'])}" for f in schema["fields"])
+            return f"struct<{inside}>"
+        case "array":
+            return f"array<{_type(schema['elementType'])}>"
+        case "map":
+            return f"map<{_type(schema['keyType'])}, {_type(schema['valueType'])}>"
+        case other:
+            return str(other)

@@ -1,12 +1,15 @@
 """What changed between two batches, two checkpoints, or a checkpoint and its backup."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 from streamctl.checkpoint.formats import log
 from streamctl.checkpoint.formats.model import KafkaOffsets, OffsetsEntry
+from streamctl.checkpoint.formats.types import describe
+from streamctl.checkpoint.tree.files import Files
 from streamctl.checkpoint.tree.reader import Checkpoint, again
-from streamctl.checkpoint.tree.state import read_operator_metadata, scan
+from streamctl.checkpoint.tree.schemas import read_rows
+from streamctl.checkpoint.tree.state import Operator, read_operator_metadata, scan
 from streamctl.errors import Malformed, NotFound, Unsupported
 from streamctl.reports import Verdict
 
@@ -47,6 +50,24 @@ class ValueChange:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class _Look:
+    """What is compared of a side; `unknown` is what could not be read of it."""
+
+    side: Side
+    entry: OffsetsEntry
+    operators: "dict[int, _Operator | None]"
+    unknown: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Operator:
+    """An operator in words, and the types of its rows by store and part."""
+
+    told: str
+    rows: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DiffReport:
     """From `before` to `after`.
 
@@ -59,6 +80,7 @@ class DiffReport:
         conf: pinned settings that differ.
         sources: sources that are not Kafka and differ, by id.
         operators: operators that differ, by id: name, stores and partitions.
+        schemas: rows of state that differ, by operator, store and key or value.
         unknown: what could not be read.
     """
 
@@ -72,6 +94,7 @@ class DiffReport:
     conf: tuple[ValueChange, ...]
     sources: tuple[ValueChange, ...]
     operators: tuple[ValueChange, ...]
+    schemas: tuple[ValueChange, ...]
     unknown: tuple[str, ...]
 
 
@@ -89,31 +112,72 @@ def diff(
         Malformed, Unsupported: one of the two entries cannot be read.
         StreamctlError: storage fails.
     """
-    old_side, old = again(lambda: _side(before, before_batch_id))
-    new_side, new = again(lambda: _side(after, after_batch_id))
-    unknown: list[str] = []
-    partitions, sources = _offsets(old, new, unknown)
-    operators: tuple[ValueChange, ...] = ()
-    if before.location != after.location:
-        operators = _changes(_operators(before, unknown), _operators(after, unknown))
+    old = again(lambda: _look(before, before_batch_id))
+    new = again(lambda: _look(after, after_batch_id))
+    unknown = [*old.unknown, *new.unknown]
+    partitions, sources = _offsets(old.entry, new.entry, unknown)
+    unread = {n for look in (old, new) for n, found in look.operators.items() if found is None}
     span = None
-    if old_side.planned_at and new_side.planned_at:
-        span = (new_side.planned_at - old_side.planned_at).total_seconds()
+    if old.side.planned_at and new.side.planned_at:
+        span = (new.side.planned_at - old.side.planned_at).total_seconds()
     return DiffReport(
         verdict=Verdict.UNKNOWN if unknown else Verdict.OK,
-        before=old_side,
-        after=new_side,
-        same_query=old_side.query_id == new_side.query_id and old_side.query_id is not None,
+        before=old.side,
+        after=new.side,
+        same_query=old.side.query_id == new.side.query_id and old.side.query_id is not None,
         records=sum(
             p.after - p.before for p in partitions if p.before is not None and p.after is not None
         ),
         seconds=span,
         partitions=partitions,
-        conf=_changes(dict(old.conf), dict(new.conf)),
+        conf=_changes(dict(old.entry.conf), dict(new.entry.conf)),
         sources=sources,
-        operators=operators,
-        unknown=tuple(unknown),
+        operators=_changes(_operators(old, unread), _operators(new, unread)),
+        schemas=_changes(_schemas(old, unread), _schemas(new, unread)),
+        unknown=tuple(dict.fromkeys(unknown)),
     )
+
+
+def _look(checkpoint: Checkpoint, batch_id: int | None) -> _Look:
+    side, entry = _side(checkpoint, batch_id)
+    operators: dict[int, _Operator | None] = {}
+    unknown: list[str] = []
+    for operator in scan(checkpoint.files, details=False):
+        found = None
+        try:
+            found = _operator(checkpoint.files, operator, side.batch_id)
+        except (Malformed, Unsupported) as error:
+            unknown.append(error.message)
+        operators[operator.operator_id] = found
+    return _Look(side=side, entry=entry, operators=operators, unknown=tuple(unknown))
+
+
+def _operator(files: Files, operator: Operator, batch_id: int) -> _Operator:
+    """As of a batch; without its name before Spark 4.0, which wrote none."""
+    metadata = read_operator_metadata(files, operator, batch_id=batch_id)
+    name = metadata.name if metadata else "operator"
+    stores = ", ".join(sorted({store.name for store in operator.stores}))
+    return _Operator(
+        told=f"{name} in {len(operator.partitions)} partitions, stores {stores}",
+        rows={
+            f"{store} {part}": describe(schema)
+            for store, both in read_rows(files, operator, metadata).items()
+            for part, schema in zip(("key", "value"), both, strict=True)
+        },
+    )
+
+
+def _operators(look: _Look, unread: set[int]) -> dict[str, str]:
+    return {str(n): found.told for n, found in look.operators.items() if found and n not in unread}
+
+
+def _schemas(look: _Look, unread: set[int]) -> dict[str, str]:
+    return {
+        f"{number} {part}": row
+        for number, found in look.operators.items()
+        if found and number not in unread
+        for part, row in found.rows.items()
+    }
 
 
 def _side(checkpoint: Checkpoint, batch_id: int | None) -> tuple[Side, OffsetsEntry]:
@@ -130,14 +194,11 @@ def _side(checkpoint: Checkpoint, batch_id: int | None) -> tuple[Side, OffsetsEn
         query_id = checkpoint.query_id()
     except Malformed:
         query_id = None
-    at = None
-    if entry.timestamp_ms:
-        at = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=entry.timestamp_ms)
     side = Side(
         location=checkpoint.location,
         query_id=query_id,
         batch_id=number,
-        planned_at=at,
+        planned_at=entry.planned_at,
         watermark_ms=entry.watermark_ms,
     )
     return side, entry
@@ -173,21 +234,6 @@ def _taken_apart(entry: OffsetsEntry, unknown: list[str]) -> tuple[KafkaOffsets,
         for topic, partitions in (found or {}).items():
             kafka.setdefault(topic, {}).update(partitions)
     return kafka, other
-
-
-def _operators(checkpoint: Checkpoint, unknown: list[str]) -> dict[str, str]:
-    found = {}
-    for operator in again(lambda: scan(checkpoint.files, details=False)):
-        name = None
-        try:
-            metadata = read_operator_metadata(checkpoint.files, operator)
-            name = metadata.name if metadata else None
-        except (Malformed, Unsupported) as error:
-            unknown.append(error.message)
-        stores = sorted({store.name for store in operator.stores})
-        what = f"{name or 'operator'} in {len(operator.partitions)} partitions"
-        found[str(operator.operator_id)] = f"{what}, stores {', '.join(stores)}"
-    return found
 
 
 def _changes(old: dict[str, str], new: dict[str, str]) -> tuple[ValueChange, ...]:

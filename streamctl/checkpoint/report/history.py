@@ -1,10 +1,10 @@
 """The last batches of a query: when, how far, how long. Read from the logs alone."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from streamctl.checkpoint.formats import log
-from streamctl.checkpoint.formats.model import OffsetsEntry
+from streamctl.checkpoint.formats.model import KafkaOffsets, OffsetsEntry
 from streamctl.checkpoint.tree import layout
 from streamctl.checkpoint.tree.files import Entry
 from streamctl.checkpoint.tree.reader import Checkpoint, again
@@ -41,7 +41,7 @@ class BatchRow:
         duration_seconds: from planned to committed.
         since_previous_seconds: from the commit before to this one.
         watermark: None before the first.
-        advanced: one per topic; None for the oldest batch kept, whose start is not known.
+        advanced: one per topic; None when the start is not known, as of the oldest batch kept.
         problem: why the entry cannot be read; empty otherwise.
     """
 
@@ -83,27 +83,28 @@ def _history(checkpoint: Checkpoint, count: int) -> HistoryReport:
     planned = layout.batch_ids(_listed(checkpoint, layout.OFFSETS))
     shown = planned[-count:]
     first = planned[-count - 1 : -count] if len(planned) > count else []
-    before = _read(checkpoint, first[0])[0] if first else None
+    before = _read(checkpoint, first[0])[1] if first else None
     at_before = _time(commits.get(str(first[0]))) if first else None
     rows = []
     for batch in shown:
-        entry, problem = _read(checkpoint, batch)
+        entry, ends, problem = _read(checkpoint, batch)
         done = commits.get(str(batch))
         at = _time(done)
+        start = before if batch else _initial(checkpoint, entry)
         rows.append(
             BatchRow(
                 batch_id=batch,
-                planned_at=_moment(entry.timestamp_ms) if entry else None,
+                planned_at=entry.planned_at if entry else None,
                 committed_at=at,
                 committed=done is not None,
-                duration_seconds=_span(_moment(entry.timestamp_ms) if entry else None, at),
+                duration_seconds=_span(entry.planned_at if entry else None, at),
                 since_previous_seconds=_span(at_before, at),
-                watermark=_moment(entry.watermark_ms) if entry else None,
-                advanced=_advanced(before, entry, batch),
+                watermark=entry.watermark if entry else None,
+                advanced=None if start is None or ends is None else _advanced(start, ends),
                 problem=problem,
             )
         )
-        before, at_before = entry, at or at_before
+        before, at_before = ends, at or at_before
     unread = any(row.problem for row in rows)
     return HistoryReport(
         verdict=Verdict.UNKNOWN if unread else Verdict.OK,
@@ -119,19 +120,33 @@ def _listed(checkpoint: Checkpoint, folder: str) -> dict[str, Entry]:
         return {}
 
 
-def _read(checkpoint: Checkpoint, batch: int) -> tuple[OffsetsEntry | None, str]:
+def _read(
+    checkpoint: Checkpoint, batch: int
+) -> tuple[OffsetsEntry | None, KafkaOffsets | None, str]:
+    """An entry, where its Kafka partitions end, and why either cannot be read."""
+    entry = None
     try:
-        return checkpoint.offsets(batch), ""
+        entry = checkpoint.offsets(batch)
+        return entry, log.kafka_ends(entry), ""
     except (Malformed, Unsupported) as error:
-        return None, error.message
+        return entry, None, error.message
 
 
-def _advanced(
-    before: OffsetsEntry | None, entry: OffsetsEntry | None, batch: int
-) -> tuple[Advance, ...] | None:
-    if entry is None or (before is None and batch > 0):
+def _initial(checkpoint: Checkpoint, entry: OffsetsEntry | None) -> KafkaOffsets | None:
+    """Where batch 0 begins; None when a source does not say."""
+    try:
+        kafka = [
+            source.source_id
+            for source in (entry.sources if entry else ())
+            if log.source_position(source).kafka is not None
+        ]
+        found = [checkpoint.initial_offsets(source_id) for source_id in kafka]
+    except (Malformed, Unsupported):
         return None
-    start, end = log.readable_kafka_ends(before), log.readable_kafka_ends(entry)
+    return None if None in found else log.lowest(found)
+
+
+def _advanced(start: KafkaOffsets, end: KafkaOffsets) -> tuple[Advance, ...]:
     return tuple(
         Advance(
             topic=topic,
@@ -150,13 +165,6 @@ def _time(entry: Entry | None) -> datetime | None:
     if entry is None or entry.modified_seconds is None:
         return None
     return datetime.fromtimestamp(entry.modified_seconds, UTC)
-
-
-def _moment(ms: int) -> datetime | None:
-    try:
-        return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=ms) if ms else None
-    except OverflowError:
-        return None
 
 
 def _span(start: datetime | None, end: datetime | None) -> float | None:

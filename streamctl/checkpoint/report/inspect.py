@@ -4,40 +4,20 @@ The number of listings and reads depends on operators and partitions, never on h
 state versions are kept. Counting keys adds one chain of reads per store.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import datetime
 
-from streamctl.checkpoint.formats import log
 from streamctl.checkpoint.formats.model import CommitEntry, OffsetsEntry
-from streamctl.checkpoint.formats.operator import OperatorMetadata
-from streamctl.checkpoint.report.model import (
-    FileKind,
-    InspectReport,
-    OperatorReport,
-    PartitionRange,
-    PartitionState,
-    Rewind,
-    Section,
-    SourceReport,
-)
+from streamctl.checkpoint.report.model import InspectReport, Rewind, Section
+from streamctl.checkpoint.report.operators import Counted, read_operator
+from streamctl.checkpoint.report.sources import read_sources
+from streamctl.checkpoint.report.usage import files_by_kind, growth, list_tables
 from streamctl.checkpoint.tree import layout
 from streamctl.checkpoint.tree.files import Entry, Files
 from streamctl.checkpoint.tree.reader import Checkpoint, again
 from streamctl.checkpoint.tree.start import plan_start
-from streamctl.checkpoint.tree.state import (
-    BASES,
-    Broken,
-    Operator,
-    Store,
-    chain,
-    chain_by_lineage,
-    is_rocksdb,
-    read_operator_metadata,
-    rebuildable,
-    scan,
-)
+from streamctl.checkpoint.tree.state import Operator, rebuildable, scan
 from streamctl.errors import Malformed, NotFound, StreamctlError, Unsupported
 from streamctl.reports import Verdict
 
@@ -56,7 +36,8 @@ def inspect(
     Args:
         checkpoint: O operators with P partitions: about O * P * 2 listings.
         batch_id: the batch to show; the newest planned one by default.
-        sections: what is to be shown; `STATE` counts keys, which reads each store's newest chain.
+        sections: what is to be shown; `STATE` counts keys, which reads one chain of each store:
+            as of the end of the batch, or of its start while it has no commit.
         now: UTC.
 
     Raises:
@@ -76,55 +57,80 @@ def _inspect(
     commits = _named(files, layout.COMMITS)
     offsets = _named(files, layout.OFFSETS)
     planned, committed = layout.batch_ids(offsets), layout.batch_ids(commits)
-    shown = planned[-1] if batch_id is None and planned else batch_id
-    if shown is not None and shown not in planned:
-        raise NotFound(f"batch {shown} is not in the offset log", hint=_kept(planned))
-    last = _entry(checkpoint, shown, unknown)
-    before = _entry(checkpoint, shown - 1, unknown) if shown and shown - 1 in planned else None
-    commit = _commit(checkpoint, committed, unknown)
+    shown = _shown(batch_id, planned)
+    entry = _entry(checkpoint, shown, planned, unknown)
+    before = _entry(checkpoint, shown - 1, planned, unknown) if shown else None
+    commit = _commit(checkpoint, committed[-1] if committed else None, committed, unknown)
     operators = scan(files)
-    start = plan_start(planned, committed)
-    version = start.state_version if start else 0
+    tables = list_tables(files, operators)
+    state_format = _format(commit, operators)
     versions = {store.path: rebuildable(store) for item in operators for store in item.stores}
+    by_ids = state_format == _FORMAT_2
+    counted = _counted(checkpoint, shown, committed, by_ids, unknown) if state else None
     reports = tuple(
-        _operator(
-            files,
-            item,
-            commit,
-            versions=versions,
-            version=version,
-            state=state,
-            unknown=unknown,
-        )
+        read_operator(files, item, versions=versions, counted=counted, unknown=unknown)
         for item in operators
     )
+    kinds = files_by_kind(
+        files,
+        offsets=offsets.values(),
+        commits=commits.values(),
+        operators=operators,
+        tables=tables,
+    )
+    query_id = _query_id(checkpoint, unknown)
+    sources = read_sources(checkpoint, shown, entry=entry, before=before, unknown=unknown)
+    start = plan_start(planned, committed)
     newest = commits[str(committed[-1])].modified_seconds if committed else None
-    watermark = _moment(last.watermark_ms if last else None)
+    watermark = entry.watermark if entry else None
     return InspectReport(
         verdict=Verdict.UNKNOWN if unknown else Verdict.OK,
         location=checkpoint.location,
         inspected_at=now,
-        query_id=_query_id(checkpoint, unknown),
+        query_id=query_id,
         planned_batch_id=planned[-1] if planned else None,
         committed_batch_id=committed[-1] if committed else None,
         batch_id=shown,
         batch_in_flight=start is not None and start.runs_again,
-        planned_at=_moment(last.timestamp_ms if last else None),
+        planned_at=entry.planned_at if entry else None,
         committed_age_seconds=None if newest is None else round(now.timestamp() - newest, 3),
         watermark=watermark,
         watermark_behind_seconds=None if watermark is None else (now - watermark).total_seconds(),
-        offset_log_version=last.version if last else None,
+        offset_log_version=entry.version if entry else None,
         commit_log_version=commit.version if commit else None,
-        state_format_version=_format(commit, operators),
-        sources=_sources(last, before, shown, unknown),
-        conf=dict(last.conf) if last else {},
+        state_format_version=state_format,
+        sources=sources,
+        conf=dict(entry.conf) if entry else {},
         operators=reports,
-        files=_kinds(files, offsets.values(), commits.values(), operators),
-        growth_bytes_per_batch=_growth(operators),
+        files=kinds,
+        growth_bytes_per_batch=growth(operators, tables),
         rewind=plan_back(planned, committed, list(versions.values())),
         unknown=tuple(unknown),
         filesystem_calls=files.calls,
     )
+
+
+def _shown(batch_id: int | None, planned: list[int]) -> int | None:
+    if batch_id is None:
+        return planned[-1] if planned else None
+    if batch_id not in planned:
+        raise NotFound(f"batch {batch_id} is not in the offset log", hint=_kept(planned))
+    return batch_id
+
+
+def _counted(
+    checkpoint: Checkpoint,
+    batch: int | None,
+    committed: list[int],
+    by_ids: bool,
+    unknown: list[str],
+) -> Counted | None:
+    """The state after a batch, or before it while it has no commit: batch N makes version N+1."""
+    if batch is None:
+        return None
+    made_by = batch if batch in committed else batch - 1
+    commit = _commit(checkpoint, made_by, committed, unknown) if by_ids else None
+    return Counted(version=made_by + 1, commit=commit, by_ids=by_ids)
 
 
 def _kept(planned: list[int]) -> str:
@@ -140,8 +146,10 @@ def _named(files: Files, folder: str) -> dict[str, Entry]:
         return {}
 
 
-def _entry(checkpoint: Checkpoint, batch: int | None, unknown: list[str]) -> OffsetsEntry | None:
-    if batch is None:
+def _entry(
+    checkpoint: Checkpoint, batch: int | None, planned: list[int], unknown: list[str]
+) -> OffsetsEntry | None:
+    if batch is None or batch not in planned:
         return None
     try:
         return checkpoint.offsets(batch)
@@ -150,11 +158,13 @@ def _entry(checkpoint: Checkpoint, batch: int | None, unknown: list[str]) -> Off
         return None
 
 
-def _commit(checkpoint: Checkpoint, committed: list[int], unknown: list[str]) -> CommitEntry | None:
-    if not committed:
+def _commit(
+    checkpoint: Checkpoint, batch: int | None, committed: list[int], unknown: list[str]
+) -> CommitEntry | None:
+    if batch is None or batch not in committed:
         return None
     try:
-        return checkpoint.commit(committed[-1])
+        return checkpoint.commit(batch)
     except (Malformed, Unsupported) as error:
         unknown.append(error.message)
         return None
@@ -162,219 +172,19 @@ def _commit(checkpoint: Checkpoint, committed: list[int], unknown: list[str]) ->
 
 def _query_id(checkpoint: Checkpoint, unknown: list[str]) -> str | None:
     try:
-        return checkpoint.query_id()
+        found = checkpoint.query_id()
     except StreamctlError as error:
         unknown.append(error.message)
         return None
-
-
-def _moment(ms: int | None) -> datetime | None:
-    """A time of the log; None for 0, which means none yet, and for times beyond the calendar."""
-    if not ms:
-        return None
-    try:
-        return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=ms)
-    except OverflowError:
-        return None
+    if found is None:
+        unknown.append(f"{layout.METADATA} is not there, which names the query")
+    return found
 
 
 def _format(commit: CommitEntry | None, operators: tuple[Operator, ...]) -> int | None:
     if commit is None or not operators:
         return None
     return _FORMAT_2 if commit.state_unique_ids or commit.version == _FORMAT_2 else 1
-
-
-def _sources(
-    last: OffsetsEntry | None,
-    before: OffsetsEntry | None,
-    batch: int | None,
-    unknown: list[str],
-) -> tuple[SourceReport, ...]:
-    name = f"{layout.OFFSETS}/{batch}"
-    earlier = {}
-    try:
-        for source in before.sources if before else ():
-            earlier[source.source_id] = log.source_position(source).kafka or {}
-        found = [log.source_position(s, name=name) for s in (last.sources if last else ())]
-    except Malformed as error:
-        unknown.append(error.message)
-        return ()
-    reports = []
-    for position in found:
-        start = earlier.get(position.source_id, {})
-        ranges = tuple(
-            PartitionRange(
-                topic=topic,
-                partition=partition,
-                start_offset=start.get(topic, {}).get(partition, 0 if batch == 0 else None),
-                end_offset=end,
-            )
-            for topic, partitions in sorted((position.kafka or {}).items())
-            for partition, end in sorted(partitions.items())
-        )
-        known = [r.end_offset - r.start_offset for r in ranges if r.start_offset is not None]
-        reports.append(
-            SourceReport(
-                source_id=position.source_id,
-                kind=_source_kind(position.kafka is not None, position.opaque),
-                partitions=ranges,
-                records=sum(known) if position.kafka is not None and known else None,
-                offset=position.opaque,
-            )
-        )
-    return tuple(reports)
-
-
-def _source_kind(kafka: bool, opaque: Any) -> str:
-    if kafka:
-        return "kafka"
-    if opaque is None:
-        return "none"
-    return "file" if isinstance(opaque, dict) and set(opaque) == {"logOffset"} else "other"
-
-
-def _operator(
-    files: Files,
-    operator: Operator,
-    commit: CommitEntry | None,
-    *,
-    versions: Mapping[str, frozenset[int]],
-    version: int,
-    state: bool,
-    unknown: list[str],
-) -> OperatorReport:
-    metadata: OperatorMetadata | None = None
-    try:
-        metadata = read_operator_metadata(files, operator)
-    except (Malformed, Unsupported) as error:
-        unknown.append(error.message)
-    parts = tuple(
-        _partition(
-            files,
-            store,
-            commit,
-            versions=versions,
-            version=version,
-            state=state,
-            unknown=unknown,
-        )
-        for store in operator.stores
-    )
-    sizes: dict[int, int] = dict.fromkeys(operator.partitions, 0)
-    for part in parts:
-        sizes[part.partition] += part.size_bytes
-    total = sum(sizes.values())
-    keys = [part.keys for part in parts]
-    return OperatorReport(
-        operator_id=operator.operator_id,
-        name=metadata.name if metadata else None,
-        provider="rocksdb" if any(is_rocksdb(store) for store in operator.stores) else "hdfs",
-        stores=tuple(sorted({store.name for store in operator.stores})),
-        partitions=len(operator.partitions),
-        size_bytes=total,
-        skew=round(max(sizes.values()) * len(sizes) / total, 2) if total else None,
-        keys=sum(k for k in keys if k is not None) if state and None not in keys else None,
-        schema_paths_absolute=bool(metadata and any(s.schema_paths for s in metadata.stores)),
-        partition_states=parts,
-    )
-
-
-def _partition(
-    files: Files,
-    store: Store,
-    commit: CommitEntry | None,
-    *,
-    versions: Mapping[str, frozenset[int]],
-    version: int,
-    state: bool,
-    unknown: list[str],
-) -> PartitionState:
-    can = versions[store.path]
-    count = None
-    if state and version:
-        from streamctl.checkpoint.tree.keys import count_keys
-
-        try:
-            found = _chain(files, store, commit, version)
-            count = None if isinstance(found, Broken) else count_keys(files, store, found)
-        except (Malformed, Unsupported) as error:
-            unknown.append(error.message)
-    return PartitionState(
-        partition=store.partition_id,
-        store=store.name,
-        files=len(store.files),
-        size_bytes=sum(max(0, file.size_bytes) for file in store.files),
-        oldest_version=min(can, default=None),
-        newest_version=max(can, default=None),
-        keys=count.keys if count else None,
-        keys_at_version=count.at_version if count else None,
-    )
-
-
-def _chain(files: Files, store: Store, commit: CommitEntry | None, version: int) -> Any:
-    ids = (commit.state_unique_ids if commit else None) or {}
-    partitions = ids.get(store.operator_id, ())
-    if store.partition_id >= len(partitions):
-        return chain(store, version)
-    unique_id = partitions[store.partition_id][0]
-    name = f"{version}_{unique_id}.changelog"
-    if name not in store.names:
-        return chain_by_lineage(store, version, unique_id, ())
-    from streamctl.checkpoint.formats.rows import read_lineage
-
-    with files.open(layout.join(store.path, name)) as stream:
-        return chain_by_lineage(store, version, unique_id, read_lineage(stream, name=name))
-
-
-def _kinds(
-    files: Files,
-    offsets: Iterable[Entry],
-    commits: Iterable[Entry],
-    operators: tuple[Operator, ...],
-) -> tuple[FileKind, ...]:
-    totals: dict[str, list[int]] = {}
-
-    def add(kind: str, files: int, size_bytes: int) -> None:
-        row = totals.setdefault(kind, [0, 0])
-        row[0] += files
-        row[1] += size_bytes
-
-    for kind, entries in (("offsets", offsets), ("commits", commits)):
-        for entry in entries:
-            read = layout.batch_id(entry.name) is not None
-            add(kind if read else "sidecar", 1, entry.size_bytes)
-    for operator in operators:
-        for store in operator.stores:
-            for kind, sizes in _sizes(store).items():
-                add(kind, len(sizes), sum(sizes))
-            add("sidecar", store.sidecars, 0)
-            if store.has_shared_files:
-                for entry in files.entries(layout.join(store.path, layout.SSTS)):
-                    summed = layout.sidecar_of(entry.name) is not None
-                    add("sidecar" if summed else "table", 1, entry.size_bytes)
-    return tuple(
-        FileKind(kind=kind, files=number, size_bytes=None if kind == "sidecar" else size)
-        for kind, (number, size) in sorted(totals.items())
-    )
-
-
-def _sizes(store: Store) -> dict[str, list[int]]:
-    """Bytes of each state file, by kind; a directory of such a name has none."""
-    found: dict[str, list[int]] = {}
-    for _, _, _, kind, size_bytes, _ in store.files:
-        found.setdefault(kind, []).append(max(0, size_bytes))
-    return found
-
-
-def _growth(operators: tuple[Operator, ...]) -> int | None:
-    """Bytes of changes per version; snapshots repeat what is there and do not count."""
-    sizes: dict[int, int] = {}
-    for operator in operators:
-        for store in operator.stores:
-            for _, version, _, kind, size_bytes, _ in store.files:
-                if kind not in BASES:
-                    sizes[version] = sizes.get(version, 0) + max(0, size_bytes)
-    return sum(sizes.values()) // len(sizes) if sizes else None
 
 
 def plan_back(planned: list[int], committed: list[int], versions: list[frozenset[int]]) -> Rewind:

@@ -10,7 +10,12 @@ from streamctl.reports import Verdict
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartitionRange:
-    """One topic partition in one batch: records from `start_offset` up to before `end_offset`."""
+    """One topic partition in one batch: records from `start_offset` up to before `end_offset`.
+
+    Attributes:
+        start_offset: None when it is not known: of a partition that is new in the batch, or when
+            the entry of the batch before is gone.
+    """
 
     topic: str
     partition: int
@@ -41,7 +46,8 @@ class PartitionState:
 
     Attributes:
         oldest_version, newest_version: of those that can be made, by file names.
-        keys: None when not counted, or not known from the files.
+        keys: None when not counted, or not known from the files; why a version cannot be made is
+            in the report's `unknown`.
         keys_at_version: the version that the number belongs to.
     """
 
@@ -81,7 +87,13 @@ class OperatorReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileKind:
-    """Files of one kind; the size of sidecars is not asked for."""
+    """Files of one kind.
+
+    Attributes:
+        kind: as the files are named, with "operators" for their metadata, "table" for RocksDB's,
+            "sidecar" for checksums, "temporary" for what a writer left, "foreign" for the rest.
+        size_bytes: None for sidecars, whose size is not asked for.
+    """
 
     kind: str
     files: int
@@ -153,11 +165,14 @@ class InspectReport:
         watermark_behind_seconds: from the watermark to now.
         state_format_version: 1 or 2; None without state.
         conf: settings pinned in the offset log.
-        growth_bytes_per_batch: state written per batch, mean of the batches kept.
+        growth_bytes_per_batch: state written per batch, mean of the batches kept; None when it
+            cannot be told.
         unknown: what could not be read, one line each.
         filesystem_calls: listings and reads.
         sections: what a person asked to see; empty for all. The fields are filled all the same.
         state_rows: None unless asked for.
+        run_id: Spark's id of the newest run that the driver told of; None when it is not known,
+            for Spark writes none into a checkpoint.
     """
 
     verdict: Verdict
@@ -185,3 +200,4 @@ class InspectReport:
     filesystem_calls: int
     sections: tuple[Section, ...] = ()
     state_rows: StateRows | None = None
+    run_id: str | None = None

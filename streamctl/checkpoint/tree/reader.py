@@ -10,7 +10,13 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from streamctl.checkpoint.formats import log
-from streamctl.checkpoint.formats.model import CommitEntry, OffsetsEntry, Position, SourcePosition
+from streamctl.checkpoint.formats.model import (
+    CommitEntry,
+    KafkaOffsets,
+    OffsetsEntry,
+    Position,
+    SourcePosition,
+)
 from streamctl.checkpoint.tree import layout
 from streamctl.checkpoint.tree.files import Files
 from streamctl.errors import CheckpointNotFound, Malformed, StreamctlError
@@ -100,6 +106,21 @@ class Checkpoint:
         """
         name = f"{layout.COMMITS}/{batch_id}"
         return log.parse_commit(self.files.read(name), name=name)
+
+    def initial_offsets(self, source_id: str) -> KafkaOffsets | None:
+        """Where a Kafka source began: `sources/<id>/0`, from which its first batch reads.
+
+        Returns:
+            None when there is no such file.
+
+        Raises:
+            Malformed, Unsupported: see `log.parse_kafka_initial`.
+        """
+        name = f"{layout.SOURCES}/{source_id}/0"
+        try:
+            return log.parse_kafka_initial(self.files.read(name), name=name)
+        except FileNotFoundError:
+            return None
 
     def position(self) -> Position:
         """Where the query stands: two listings and at most two reads.

@@ -70,6 +70,8 @@ class Store:
         path: its directory, relative to the checkpoint.
         files: state files by version, then name.
         names: every name in the directory.
+        sidecars: how many checksums lie beside the files.
+        others: files that are neither state nor checksums: leftovers, and foreign ones.
     """
 
     operator_id: int
@@ -78,11 +80,8 @@ class Store:
     path: str
     files: tuple[StateFile, ...]
     names: frozenset[str]
-
-    @property
-    def sidecars(self) -> int:
-        """How many checksums lie beside the files."""
-        return sum(name.endswith(".crc") for name in self.names)
+    sidecars: int
+    others: tuple[Entry, ...]
 
     @property
     def has_shared_files(self) -> bool:
@@ -98,12 +97,14 @@ class Operator:
         path: its directory, relative to the checkpoint.
         stores: by partition, then name.
         partitions: the partition directories there are.
+        others: files beside those of the stores.
     """
 
     operator_id: int
     path: str
     stores: tuple[Store, ...]
     partitions: tuple[int, ...]
+    others: tuple[Entry, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,17 +159,23 @@ def scan(files: Files, *, details: bool = True) -> tuple[Operator, ...]:
 def _operator(files: Files, number: int, path: str, *, details: bool) -> Operator:
     stores: list[Store] = []
     partitions = []
-    for entry in files.entries(path, details=False):
+    others = []
+    for entry in files.entries(path, details=details):
         partition = layout.batch_id(entry.name)
-        if partition is None or not entry.is_directory:
-            continue
-        partitions.append(partition)
-        stores += _stores(files, number, partition, f"{path}/{entry.name}", details=details)
+        if not entry.is_directory:
+            others.append(entry)
+        elif partition is not None:
+            partitions.append(partition)
+            place = f"{path}/{entry.name}"
+            found, beside = _stores(files, number, partition, place, details=details)
+            stores += found
+            others += beside
     return Operator(
         operator_id=number,
         path=path,
         stores=tuple(sorted(stores, key=lambda store: (store.partition_id, store.name))),
         partitions=tuple(sorted(partitions)),
+        others=tuple(others),
     )
 
 
@@ -177,15 +184,19 @@ _NOT_STORES = frozenset({layout.OPERATOR_METADATA, layout.SSTS, layout.ROCKSDB_L
 
 def _stores(
     files: Files, operator: int, partition: int, path: str, *, details: bool
-) -> Iterable[Store]:
+) -> tuple[list[Store], list[Entry]]:
+    """The stores of a partition, and the files beside them."""
     entries = files.entries(path, details=details)
     named = [e.name for e in entries if e.is_directory and _is_store(e.name)]
+    found = []
     for name in named:
         inside = files.entries(f"{path}/{name}", details=details)
-        yield _store(operator, partition, name, f"{path}/{name}", inside)
+        found.append(_store(operator, partition, name, f"{path}/{name}", inside))
     own = [entry for entry in entries if entry.name not in named]
     if not named or any(layout.state_file(entry.name) for entry in own):
-        yield _store(operator, partition, layout.DEFAULT_STORE, path, own)
+        found.append(_store(operator, partition, layout.DEFAULT_STORE, path, own))
+        return found, []
+    return found, [entry for entry in own if not entry.is_directory]
 
 
 def _is_store(name: str) -> bool:
@@ -200,13 +211,20 @@ _BY_VERSION = itemgetter(1, 0)
 def _store(operator: int, partition: int, name: str, path: str, entries: Iterable[Entry]) -> Store:
     found = []
     names = []
-    for file, is_directory, size, modified_seconds in entries:
+    others = []
+    sidecars = 0
+    for entry in entries:
+        file, is_directory, size, modified_seconds = entry
         names.append(file)
         parsed = None if file[0] == "." else layout.state_file(file)
         if parsed is not None:
             version, unique_id, kind = parsed
             size_bytes = DIRECTORY if is_directory else size
             found.append(StateFile(file, version, unique_id, kind, size_bytes, modified_seconds))
+        elif file.endswith(".crc") and not file.endswith(".tmp.crc"):
+            sidecars += 1
+        elif not is_directory:
+            others.append(entry)
     return Store(
         operator_id=operator,
         partition_id=partition,
@@ -214,6 +232,8 @@ def _store(operator: int, partition: int, name: str, path: str, entries: Iterabl
         path=path,
         files=tuple(sorted(found, key=_BY_VERSION)),
         names=frozenset(names),
+        sidecars=sidecars,
+        others=tuple(others),
     )
 
 

@@ -7,7 +7,8 @@ import pytest
 from streamctl.checkpoint.compat import held
 from streamctl.checkpoint.compat.model import Demanded, Held, Source, StatefulOperator
 from streamctl.checkpoint.compat.rules import compare
-from streamctl.checkpoint.compat.schema import describe, fits, window_column
+from streamctl.checkpoint.compat.schema import fits, window_column
+from streamctl.checkpoint.formats.types import describe
 from streamctl.checkpoint.tree.reader import Checkpoint
 from streamctl.checkpoint.tree.state import JOIN_STORES
 from streamctl.checkpoint.verify.remedy import Aim, fill
