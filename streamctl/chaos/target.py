@@ -25,7 +25,6 @@ from streamctl.observe.status import StatusReport, read_status
 from streamctl.reports import Verdict
 from streamctl.rundir.directory import RunDirectory
 from streamctl.settings.model import Settings
-from streamctl.supervisor.attempt import broker
 
 
 class Target(Operated):
@@ -74,8 +73,7 @@ class Target(Operated):
 
     def ask(self, *, timeout_seconds: float = 20.0) -> Broker:
         """With the job's own settings."""
-        kafka = self._settings.kafka.model_copy(update={"timeout_seconds": timeout_seconds})
-        return broker(self._settings.model_copy(update={"kafka": kafka}))
+        return Broker.of(self._settings.kafka, timeout_seconds=timeout_seconds)
 
     def true_lag(self) -> int:
         """By checkpoint and Kafka, as `lag` tells it.

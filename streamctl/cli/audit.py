@@ -33,9 +33,9 @@ def audit(
     from streamctl.audit.run import Subject
     from streamctl.audit.run import audit as audit_job
     from streamctl.checkpoint.location.store import Store
+    from streamctl.kafka.client import Broker
     from streamctl.rundir.directory import RunDirectory
     from streamctl.settings.resolve import resolve
-    from streamctl.supervisor.attempt import broker
 
     layers = here.layers()
     settings = resolve(layers)
@@ -45,7 +45,7 @@ def audit(
         settings=settings,
         project=layers.root,
     )
-    with broker(settings) as kafka:
+    with Broker.of(settings.kafka) as kafka:
         return audit_job(
             subject,
             kafka,

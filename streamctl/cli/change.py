@@ -266,11 +266,8 @@ def broker(here: Here) -> "Iterator[Broker]":
     from streamctl.errors import BrokerUnreachable
     from streamctl.kafka.client import Broker
 
-    kafka = here.settings().kafka
     try:
-        with Broker(
-            kafka.bootstrap_servers, options=kafka.options, timeout_seconds=kafka.timeout_seconds
-        ) as client:
+        with Broker.of(here.settings().kafka) as client:
             yield client
     except BrokerUnreachable as error:
         hint = f"{error.hint} --no-kafka plans without it.".strip()

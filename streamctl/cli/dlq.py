@@ -52,11 +52,11 @@ def stats(
     """Count dead letters by reason, by time and by device."""
     from streamctl.dlq.letters import read_letters
     from streamctl.dlq.stats import count_letters
-    from streamctl.supervisor.attempt import broker
+    from streamctl.kafka.client import Broker
 
     settings = here.settings(kafka__dead_letter_topic=topic or None)
     name = settings.kafka.dead_letters
-    with broker(settings) as kafka:
+    with Broker.of(settings.kafka) as kafka:
         letters = read_letters(kafka, name, _wanted(start=start, end=end))
         return count_letters(letters, topic=name, devices=devices)
 
@@ -79,11 +79,11 @@ def peek(
     """Show dead letters: why, where from, and what they were."""
     from streamctl.dlq.letters import read_letters
     from streamctl.dlq.peek import peek_letters
-    from streamctl.supervisor.attempt import broker
+    from streamctl.kafka.client import Broker
 
     settings = here.settings(kafka__dead_letter_topic=topic or None)
     name = settings.kafka.dead_letters
-    with broker(settings) as kafka:
+    with Broker.of(settings.kafka) as kafka:
         letters = read_letters(
             kafka, name, _wanted(reason=reason, start=start, end=end, origin=origin)
         )
@@ -117,13 +117,13 @@ def replay(
     from streamctl.dlq.letters import read_letters
     from streamctl.dlq.replay import replay as replay_letters
     from streamctl.dlq.select import Selector
-    from streamctl.supervisor.attempt import broker
+    from streamctl.kafka.client import Broker
 
     settings = here.settings(kafka__dead_letter_topic=topic or None)
     name, most = settings.kafka.dead_letters, settings.dlq.max_replays
     ledger = Ledger(Store.open(settings.checkpoint.location))
     wanted = _wanted(reason=reason, start=start, end=end)
-    with broker(settings) as kafka:
+    with Broker.of(settings.kafka) as kafka:
         letters = read_letters(kafka, name, wanted)
         if dry_run:
             selector = Selector(
@@ -164,11 +164,11 @@ def export(
     """Write dead letters to a file, one JSON object a line."""
     from streamctl.dlq.export import export as export_letters
     from streamctl.dlq.letters import read_letters
-    from streamctl.supervisor.attempt import broker
+    from streamctl.kafka.client import Broker
 
     settings = here.settings(kafka__dead_letter_topic=topic or None)
     name = settings.kafka.dead_letters
-    with broker(settings) as kafka:
+    with Broker.of(settings.kafka) as kafka:
         letters = read_letters(kafka, name, _wanted(reason=reason, start=start, end=end))
         return export_letters(letters, file, topic=name, on_event=here.on_event)
 
@@ -192,12 +192,12 @@ def purge(
     from streamctl.checkpoint.location.store import Store
     from streamctl.cli.confirm import confirm
     from streamctl.dlq import purge as purging
-    from streamctl.supervisor.attempt import broker
+    from streamctl.kafka.client import Broker
 
     settings = here.settings(kafka__dead_letter_topic=topic or None)
     moment = parse_moment(older_than, option="--older-than")
     file = None if no_export else to or _default_file(here, settings.kafka.dead_letters)
-    with broker(settings) as kafka:
+    with Broker.of(settings.kafka) as kafka:
         plan = purging.plan_purge(kafka, settings.kafka.dead_letters, older_than=moment)
         if dry_run or not plan.before:
             return plan

@@ -179,14 +179,9 @@ def _look(
 
 def _broker(here: Here, servers: str | None) -> "Broker":
     from streamctl.kafka.client import Broker
-    from streamctl.settings.secrets import resolve
 
     settings = here.settings(kafka__bootstrap_servers=servers)
-    return Broker(
-        settings.kafka.bootstrap_servers,
-        options={name: resolve(value) for name, value in settings.kafka.options.items()},
-        timeout_seconds=settings.kafka.timeout_seconds,
-    )
+    return Broker.of(settings.kafka)
 
 
 def _positions(here: Here, checkpoint: str, query: str) -> "list[Positions]":

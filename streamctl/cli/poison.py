@@ -49,10 +49,10 @@ def find(
     from streamctl.checkpoint.change import apply as changes
     from streamctl.checkpoint.change.area import area_of, held
     from streamctl.cli.confirm import confirm
+    from streamctl.kafka.client import Broker
     from streamctl.poison.find import Outcome, Search, failing_batch, find_poison, quarantine_poison
     from streamctl.rundir.directory import RunDirectory
     from streamctl.settings.resolve import resolve
-    from streamctl.supervisor.attempt import broker
 
     layers = here.layers()
     settings = resolve(layers)
@@ -73,5 +73,5 @@ def find(
         if not quarantine or found.outcome is not Outcome.FOUND:
             return found
         confirm(f"copy {len(found.poison)} records to the dead letters and hide them", yes=yes)
-        with broker(settings) as kafka:
+        with Broker.of(settings.kafka) as kafka:
             return quarantine_poison(search, found, kafka, holding, why="poison find")

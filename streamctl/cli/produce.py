@@ -136,9 +136,9 @@ def produce(
     """
     import uuid
 
+    from streamctl.kafka.client import Broker
     from streamctl.produce import run
     from streamctl.produce.mix import Mix
-    from streamctl.supervisor.attempt import broker
 
     layers = here.layers(kafka__bootstrap_servers=bootstrap_servers)
     settings = here.settings(kafka__bootstrap_servers=bootstrap_servers)
@@ -151,7 +151,7 @@ def produce(
         seed=seed,
     )
     mix.reasons()  # a mistake is told before anything is made
-    kafka = broker(settings)
+    kafka = Broker.of(settings.kafka)
     if partitions is not None and kafka.create_topic(wanted, partitions=partitions):
         here.on_event(_made(wanted, partitions))
     with kafka, _signals() as signals:

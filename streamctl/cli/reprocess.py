@@ -72,10 +72,10 @@ def reprocess(
 
     In a generation of its own, with its own output; the live job is not touched.
     """
+    from streamctl.kafka.client import Broker
     from streamctl.reprocess import prepare, run
     from streamctl.reprocess.request import Request
     from streamctl.settings.resolve import resolve
-    from streamctl.supervisor.attempt import broker
 
     layers = here.layers()
     settings = resolve(layers)
@@ -88,7 +88,7 @@ def reprocess(
         output_location=str(Path(output_location).absolute()) if output_location else "",
         send=send,
     )
-    with broker(settings) as kafka:
+    with Broker.of(settings.kafka) as kafka:
         plan = prepare.plan_reprocess(
             places,
             settings,

@@ -17,10 +17,13 @@ from streamctl.errors import BrokerUnreachable, SettingsInvalid, StreamctlError,
 from streamctl.kafka.codes import LEADERSHIP, UNKNOWN, UNREACHABLE
 from streamctl.kafka.model import Record, TopicReport
 from streamctl.kafka.options import to_librdkafka
+from streamctl.settings.secrets import resolve
 
 if TYPE_CHECKING:
     from confluent_kafka import Consumer, KafkaError, Producer
     from confluent_kafka.admin import AdminClient
+
+    from streamctl.settings.model import KafkaSettings
 
 LOGGER = logging.getLogger("streamctl.kafka")
 LOGGER.addHandler(logging.NullHandler())
@@ -62,6 +65,23 @@ class Broker:
         self._last_error = ""
         self._admin_client: AdminClient | None = None
         self._offsets_client: Consumer | None = None
+
+    @classmethod
+    def of(cls, kafka: "KafkaSettings", *, timeout_seconds: float | None = None) -> Self:
+        """The cluster that settings name, with their secrets resolved.
+
+        Args:
+            kafka: the section of the settings.
+            timeout_seconds: for each call; None for the setting.
+
+        Raises:
+            SettingsInvalid: a secret cannot be resolved.
+        """
+        return cls(
+            kafka.bootstrap_servers,
+            options={name: resolve(value) for name, value in kafka.options.items()},
+            timeout_seconds=kafka.timeout_seconds if timeout_seconds is None else timeout_seconds,
+        )
 
     def __enter__(self) -> Self:
         return self

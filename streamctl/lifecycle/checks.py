@@ -26,7 +26,6 @@ from streamctl.reports import Check, OnEvent, Verdict, worst
 from streamctl.rundir.directory import RunDirectory
 from streamctl.settings.model import Settings
 from streamctl.supervisor import prepare
-from streamctl.supervisor.attempt import broker
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,13 +208,13 @@ def _existing(path: Path) -> Path:
 
 
 def _broker(subject: Subject) -> str:
-    with broker(subject.settings) as kafka:
+    with Broker.of(subject.settings.kafka) as kafka:
         count = kafka.ping()
     return f"{subject.settings.kafka.bootstrap_servers}: {count} broker{'s'[: count != 1]}"
 
 
 def _topic(subject: Subject) -> str:
-    with broker(subject.settings) as kafka:
+    with Broker.of(subject.settings.kafka) as kafka:
         topics = [kafka.topic(name) for name in subject.settings.kafka.topics]
     generation = _generation(subject, Store.open(subject.settings.checkpoint.location))
     if generation:
@@ -229,7 +228,7 @@ def _topic(subject: Subject) -> str:
 def _dead_letters(subject: Subject) -> str:
     """The dead letter topic exists, or is made, as Kafka Connect makes its own."""
     name = subject.settings.kafka.dead_letters
-    with broker(subject.settings) as kafka:
+    with Broker.of(subject.settings.kafka) as kafka:
         try:
             kafka.topic(name)
         except TopicNotFound:

@@ -179,10 +179,7 @@ class _One:
     def _compared(self, logs: Logs) -> list[Finding]:
         from streamctl.kafka.client import Broker
 
-        kafka = self._project.settings().kafka
-        with Broker(
-            kafka.bootstrap_servers, options=kafka.options, timeout_seconds=kafka.timeout_seconds
-        ) as broker:
+        with Broker.of(self._project.settings().kafka) as broker:
             topics = Topics(
                 watermarks=broker.watermarks,
                 topic_id=lambda name: broker.topic(name).topic_id,

@@ -20,7 +20,6 @@ from streamctl.observe.sizes import Usage, measure_size
 from streamctl.observe.status import read_status
 from streamctl.rundir.directory import RunDirectory
 from streamctl.settings.model import Settings
-from streamctl.settings.secrets import resolve
 
 T = TypeVar("T")
 _SHARE = 0.1
@@ -79,12 +78,8 @@ class Eyes:
 
     def broker(self) -> Broker:
         """The broker that the settings name; one connection for all looks."""
-        kafka = self._settings.kafka
         if self._broker is None:
-            options = {name: resolve(value) for name, value in kafka.options.items()}
-            self._broker = Broker(
-                kafka.bootstrap_servers, options=options, timeout_seconds=kafka.timeout_seconds
-            )
+            self._broker = Broker.of(self._settings.kafka)
         return self._broker
 
     def sizes(self) -> dict[str, list[Usage]]:

@@ -12,6 +12,7 @@ from streamctl.checkpoint.change.area import area_of, held, target
 from streamctl.checkpoint.change.plan import Plan, require
 from streamctl.checkpoint.change.rewind import plan_rewind
 from streamctl.errors import NotFound, PartlyDone, Refused, StreamctlError
+from streamctl.kafka.client import Broker
 from streamctl.lifecycle.carrying import plan_carrying
 from streamctl.lifecycle.first_batches import is_working, watch_first_batches
 from streamctl.lifecycle.start import StartReport, start
@@ -23,7 +24,6 @@ from streamctl.recover.propose import Proposal, Remedy, propose
 from streamctl.reports import Event, OnEvent, Verdict, ignore
 from streamctl.rundir.directory import RunDirectory
 from streamctl.settings.model import Settings
-from streamctl.supervisor.attempt import broker
 from streamctl.supervisor.backups import repository_of, restore_to_job
 
 _WHY = "recover"
@@ -194,7 +194,7 @@ def _quarantine(job: Job, *, on_event: OnEvent) -> list[str]:
     """
     settings = job.settings
     area = area_of(settings.checkpoint.location)
-    with held(area, _WHY) as holding, broker(settings) as kafka:
+    with held(area, _WHY) as holding, Broker.of(settings.kafka) as kafka:
         changes.recover(area)
         search = Search(
             area=area,

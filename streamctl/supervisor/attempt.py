@@ -12,7 +12,6 @@ from streamctl.job.launcher import Driver, driver_command, driver_environment
 from streamctl.kafka.client import Broker
 from streamctl.rundir.directory import RunDirectory
 from streamctl.settings.model import Settings
-from streamctl.settings.secrets import resolve
 from streamctl.supervisor import prepare
 
 
@@ -44,7 +43,7 @@ class Attempts:
         Raises:
             BrokerUnreachable: it does not.
         """
-        with broker(self._settings) as kafka:
+        with Broker.of(self._settings.kafka) as kafka:
             kafka.ping()
 
     def prepare(self, attempt: int, *, trial_records: int = 0) -> None:
@@ -59,7 +58,7 @@ class Attempts:
         """
         java = find_java()
         jars = connector_jars(java=java)
-        with broker(self._settings) as kafka:
+        with Broker.of(self._settings.kafka) as kafka:
             generation = prepare.current_generation(
                 self._store, self._settings, kafka, now=datetime.now(UTC)
             )
@@ -105,12 +104,3 @@ class Attempts:
         if exit_code == 0 and class_archive.keep(self._archive, self._making):
             return
         self._making.unlink(missing_ok=True)
-
-
-def broker(settings: Settings) -> Broker:
-    """The broker that the settings name, with secrets resolved."""
-    return Broker(
-        settings.kafka.bootstrap_servers,
-        options={name: resolve(value) for name, value in settings.kafka.options.items()},
-        timeout_seconds=settings.kafka.timeout_seconds,
-    )

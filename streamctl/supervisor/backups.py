@@ -16,7 +16,6 @@ from streamctl.jars import spark_version
 from streamctl.kafka.client import Broker
 from streamctl.reports import OnEvent, Verdict, ignore
 from streamctl.settings.model import BackupSettings, Settings
-from streamctl.settings.secrets import resolve
 
 Ends = dict[str, dict[int, int]]
 _KAFKA_SECONDS = 2.0
@@ -114,10 +113,8 @@ def _ask(
     """Where the topics end now, and their ids; nothing when Kafka is silent, which is only said."""
     if not topics:
         return {}, {}
-    options = {name: resolve(value) for name, value in settings.kafka.options.items()}
-    servers = settings.kafka.bootstrap_servers
     try:
-        with Broker(servers, options=options, timeout_seconds=_KAFKA_SECONDS) as broker:
+        with Broker.of(settings.kafka, timeout_seconds=_KAFKA_SECONDS) as broker:
             ends = {
                 topic: {p: high for p, (_, high) in broker.watermarks(topic).items()}
                 for topic in topics

@@ -9,10 +9,10 @@ from contextlib import contextmanager
 
 from streamctl.checkpoint.location.store import Store
 from streamctl.errors import StreamctlError
+from streamctl.kafka.client import Broker
 from streamctl.losses.look import look
 from streamctl.rundir.directory import RunDirectory
 from streamctl.settings.model import Settings
-from streamctl.supervisor.attempt import broker
 from streamctl.supervisor.logs import JobLog
 
 EVERY_SECONDS = 5.0
@@ -52,7 +52,7 @@ class _Watch:
     def look(self, *, more_comes: bool) -> bool:
         """One look; whether Kafka could be asked. If not, the next one does; it is said once."""
         try:
-            with broker(self._settings) as kafka:
+            with Broker.of(self._settings.kafka) as kafka:
                 found = look(self._run, self._store, kafka, more_comes=more_comes)
         except StreamctlError as error:
             self._fail("WARN", error.message)

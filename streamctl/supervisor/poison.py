@@ -5,12 +5,12 @@ from pathlib import Path
 
 from streamctl.checkpoint.change.area import Held
 from streamctl.errors import StreamctlError
+from streamctl.kafka.client import Broker
 from streamctl.poison.batch import PlannedBatch, planned_batches
 from streamctl.poison.find import Outcome, PoisonReport, Search, find_poison, quarantine_poison
 from streamctl.reports import ignore
 from streamctl.rundir.records import Failure, FailureClass
 from streamctl.settings.model import Settings
-from streamctl.supervisor.attempt import broker
 from streamctl.supervisor.logs import JobLog
 
 
@@ -74,7 +74,7 @@ class Poison:
         self._log.event("WARN", f"searching batch {batch.batch_id} of {batch.query} for poison")
         found = find_poison(search, batch)
         if found.outcome is Outcome.FOUND:
-            with broker(self._settings) as kafka:
+            with Broker.of(self._settings.kafka) as kafka:
                 found = quarantine_poison(search, found, kafka, held, why="failed each time")
         self._tell(found)
         self.set_aside += len(found.poison) if found.outcome is Outcome.QUARANTINED else 0

@@ -3,7 +3,7 @@
 import pytest
 
 from streamctl.errors import ExitCode
-from streamctl.supervisor import attempt
+from streamctl.kafka.client import Broker
 from tests.unit.dlq.cluster import DLQ, NOON_MS, Cluster
 
 
@@ -14,7 +14,7 @@ def cluster(monkeypatch, tmp_path):
     for offset, reasons in ((0, ("missing:a",)), (0, ("missing:a",)), (1, ("invalid_json",))):
         made.letter(offset, reasons=reasons, at_ms=NOON_MS + offset * 60_000, value=b"{}")
     (tmp_path / "streamctl.toml").write_text('[kafka]\ntopic = "t"\n')
-    monkeypatch.setattr(attempt, "broker", lambda _settings: made)
+    monkeypatch.setattr(Broker, "of", lambda _kafka: made)
     return made
 
 

@@ -8,6 +8,7 @@ import pytest
 from streamctl.checkpoint.location import generations
 from streamctl.checkpoint.verify.verify import Level
 from streamctl.errors import SettingsInvalid
+from streamctl.kafka.client import Broker
 from streamctl.lifecycle import verifying
 from streamctl.lifecycle.verifying import Project, Wanted, verify_all
 from streamctl.reports import Verdict
@@ -136,9 +137,6 @@ class FakeBroker:
 
     topic_id = "anew"
 
-    def __init__(self, *_, **__):
-        pass
-
     def __enter__(self):
         return self
 
@@ -153,7 +151,7 @@ class FakeBroker:
 
 
 def test_the_generation_tells_with_which_topics_it_began(tmp_path, monkeypatch):
-    monkeypatch.setattr("streamctl.kafka.client.Broker", FakeBroker)
+    monkeypatch.setattr(Broker, "of", lambda _: FakeBroker())
     job = Job(tmp_path)
     store = job.area.store
     assert {f.code for f in job.verify(kafka=True).findings} == {"kafka-not-compared"}
