@@ -10,16 +10,15 @@ import os
 import posixpath
 import socket
 import uuid
-from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from streamctl import __version__
 from streamctl.checkpoint.backup.closure import Closure, Member, close
-from streamctl.checkpoint.backup.format import PIECE_BYTES, Manifest, StoredFile, StoredQuery
+from streamctl.checkpoint.backup.content import fetched, store
+from streamctl.checkpoint.backup.format import Manifest, StoredFile, StoredQuery
 from streamctl.checkpoint.backup.locks import locked
 from streamctl.checkpoint.backup.packs import Index, PackWriter, read_index
 from streamctl.checkpoint.backup.repository import Repository
@@ -31,9 +30,6 @@ from streamctl.errors import Malformed, StreamctlError, WouldNotStart
 from streamctl.reports import Event, OnEvent, Verdict, iso
 
 _TRIES = 5
-_SMALL_BYTES = 16 << 10
-_READS_AT_ONCE = 16
-_PREFETCHED_BYTES = 1 << 20
 
 
 class Moving(StreamctlError):
@@ -261,8 +257,8 @@ def _read(
             anew.setdefault(member.path, member)
     total = sum(member.size_bytes or 0 for member in anew.values())
     done = 0
-    for number, (member, data) in enumerate(_fetched(files, anew.values())):
-        stored = _store(files, member, data, work.writer)
+    for number, (member, data) in enumerate(fetched(files, anew.values())):
+        stored = store(files, member, data, work.writer)
         found[member.path] = stored
         work.read_files += 1
         work.read_bytes += stored.size_bytes
@@ -280,58 +276,6 @@ def _same(member: Member, before: StoredFile, found: Mapping[str, StoredFile]) -
         member.size_bytes,
         member.modified_seconds,
     )
-
-
-def _fetched(files: Files, members: Iterable[Member]) -> Iterator[tuple[Member, bytes | None]]:
-    """Each member, in order, with the content of small ones where a store answers many at once.
-
-    A store answers one read in some ten milliseconds, whatever its length: one after the other,
-    ten thousand files take minutes.
-    """
-    if not files.takes_many:
-        yield from ((member, None) for member in members)
-        return
-    waiting: deque[tuple[Member, Future[bytes] | None]] = deque()
-    with ThreadPoolExecutor(_READS_AT_ONCE, thread_name_prefix="reads") as pool:
-        for member in members:
-            size = member.size_bytes
-            small = size is not None and size <= _PREFETCHED_BYTES
-            waiting.append((member, pool.submit(files.read, member.path) if small else None))
-            if len(waiting) > _READS_AT_ONCE:
-                first, future = waiting.popleft()
-                yield first, future.result() if future else None
-        for member, future in waiting:
-            yield member, future.result() if future else None
-
-
-def _store(files: Files, member: Member, data: bytes | None, writer: PackWriter) -> StoredFile:
-    """Store a file, by its content where that was read already."""
-    pieces, size = [], 0
-    for piece in _pieces(files, member) if data is None else [data] * bool(data):
-        pieces.append(writer.add(piece))
-        size += len(piece)
-    if member.size_bytes is not None and size != member.size_bytes:
-        raise FileNotFoundError(member.path)
-    return StoredFile(
-        path=member.path,
-        size_bytes=size,
-        modified_seconds=member.modified_seconds,
-        pieces=tuple(pieces),
-    )
-
-
-def _pieces(files: Files, member: Member) -> Iterator[bytes]:
-    """The content, in pieces; most files are one, and far smaller than a piece may be."""
-    likely = _SMALL_BYTES if member.size_bytes is None else member.size_bytes + 1
-    if likely <= PIECE_BYTES:
-        data = files.read_start(member.path, likely)
-        if len(data) < likely:
-            if data:
-                yield data
-            return
-    with files.open(member.path) as stream:
-        while data := stream.read(PIECE_BYTES):
-            yield data
 
 
 def _fence(sink: str, batch_id: int, writer: PackWriter) -> tuple[int | None, list[StoredFile]]:
