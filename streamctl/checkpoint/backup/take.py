@@ -213,13 +213,13 @@ def _take(source: Source, work: _Work, about: About, batch_id: int | None) -> St
     known = work.known(source.checkpoint.location)
     stood: tuple[int, ...] | None = None
     for _ in range(_TRIES):
-        newest = tuple(source.checkpoint.log_ids().committed[-1:])
         try:
             closure = close(source.checkpoint, batch_id=batch_id)
             files = _read(source.checkpoint.files, closure, known, work)
             sink_id, fence = _fence(source.sink, closure.batch_id, work.writer)
         except FileNotFoundError as error:
-            if stood is not None and tuple(source.checkpoint.log_ids().committed[-1:]) == stood:
+            newest = tuple(source.checkpoint.log_ids().committed[-1:])
+            if newest == stood:
                 raise _missing(source, error) from error
             stood = newest
             work.repins += 1
@@ -232,7 +232,7 @@ def _take(source: Source, work: _Work, about: About, batch_id: int | None) -> St
 
 
 def _missing(source: Source, error: FileNotFoundError) -> WouldNotStart:
-    """Nothing was committed during two tries: nobody purges, and what is needed is not there."""
+    """Nothing was committed during a whole try: nobody purges, and what is needed is not there."""
     return WouldNotStart(
         f'"{source.checkpoint.location}" lacks a file that its next start needs: {error}',
         hint=f"`streamctl checkpoint verify {source.checkpoint.location}` says what that means.",

@@ -98,13 +98,19 @@ def _taken(target: Store, to: str, name: str, source: str) -> Iterator[Obstacle]
 
 
 def _is_of(manifest: bytes, source: str) -> bool:
+    """Whether it holds these very files: another job may have a generation of the same name."""
     try:
-        fields = json.loads(manifest)
-        return bool(fields["sha256"].keys() == sizes(source).keys()) and fields["bytes"] == size_of(
-            source
-        )
-    except (ValueError, TypeError, KeyError, AttributeError):
+        digests = dict(json.loads(manifest)["sha256"])
+    except (ValueError, TypeError, KeyError):
         return False
+    return digests.keys() == sizes(source).keys() and all(
+        _digest(f"{source}/{path}") == digest for path, digest in digests.items()
+    )
+
+
+def _digest(path: str) -> str:
+    with open(path, "rb") as file:  # noqa: PTH123
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def pack(area: Area, name: str, *, to: str, held: Held, now: datetime) -> dict[str, Any]:

@@ -202,13 +202,7 @@ def held(area: Area, verb: str) -> Iterator[Held]:
         StorageFailed: the lease cannot be written.
     """
     owner, now = f"checkpoint {verb}", datetime.now(UTC)
-    try:
-        taken, _ = lease.acquire(area.store, owner=owner, seconds=LEASE_SECONDS, now=now)
-    except OSError as error:
-        raise StorageFailed(
-            f'cannot take the lease of "{area.location}": {error.strerror or error}',
-            hint="See that the location has space and may be written by this user.",
-        ) from error
+    taken, _ = lease.acquire(area.store, owner=owner, seconds=LEASE_SECONDS, now=now)
     holding = Held(area, taken)
     try:
         _require_alone(area, now)

@@ -143,7 +143,8 @@ def test_an_archive_opens_without_us_and_undo_brings_the_source_back(tmp_path: P
     undo(area, entry)
     assert digest(tmp_path / "at") == before
     undo(area, archive(area, tmp_path / "archive"))  # the same: as after a kill before the removal
-    (tmp_path / "at/0001/windows/another").write_text("of another generation 0001")
+    of_another = tmp_path / "at/0001/windows/metadata"  # of the same length
+    of_another.write_bytes(of_another.read_bytes().replace(b"8d6e1b0e", b"00000000"))
     with pytest.raises(Guarded) as refusal:
         archive(area, tmp_path / "archive")
     assert refusal.value.exit_code is ExitCode.NOT_EMPTY
