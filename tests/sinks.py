@@ -16,7 +16,7 @@ from streamctl.checkpoint.backup.take import About, take
 from streamctl.checkpoint.change.area import area_of, target
 from streamctl.checkpoint.change.clear import plan_clear
 from streamctl.checkpoint.change.plan import Plan, require
-from streamctl.checkpoint.change.restore import location_area, restore_generation
+from streamctl.checkpoint.change.restore import Wanted, location_area, restore_generation
 from streamctl.checkpoint.change.rewind import plan_rewind
 from streamctl.checkpoint.change.rotate import plan_rotate
 from streamctl.checkpoint.location import generations
@@ -208,10 +208,12 @@ def restore(ground: Ground) -> None:
     repository = Repository.open(str(ground.place / "backups"))
     restore_generation(
         location_area(str(ground.location)),
-        repository,
-        repository.manifest("latest"),
-        output=str(ground.output),
-        job="j:J",
+        Wanted(
+            repository=repository,
+            manifest=repository.manifest("latest"),
+            output=str(ground.output),
+            job="j:J",
+        ),
         on_event=ignore,
     )
 

@@ -56,7 +56,7 @@ def restore_command(
     from streamctl.checkpoint.backup.restore import query_of
     from streamctl.checkpoint.backup.sink import require_sink
     from streamctl.checkpoint.change.restore import location_area, plan_restore
-    from streamctl.supervisor.backups import repository_of
+    from streamctl.supervisor.backups import repository_of, wanted_by
 
     if not to and (query or sink or no_file_sink):
         raise SettingsInvalid(
@@ -76,16 +76,14 @@ def restore_command(
         require_sink(chosen, sink=sink, accepted=no_file_sink)
         return _elsewhere(here, found, chosen, manifest, to=to, sink=sink)
     area = location_area(settings.checkpoint.location)
+    wanted = wanted_by(settings, found, manifest)
     with asked(here, no_kafka=no_kafka) as kafka:
         return change(
             here,
             area,
-            lambda: plan_restore(
-                area, found, manifest, output=settings.output.location, job=settings.job.entry,
-                kafka=kafka, why=reason, now=datetime.now(UTC),
-            ),
+            lambda: plan_restore(area, wanted, kafka=kafka, why=reason, now=datetime.now(UTC)),
             how,
-        )  # fmt: skip
+        )
 
 
 def _elsewhere(

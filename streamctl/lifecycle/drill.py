@@ -24,6 +24,7 @@ from streamctl.rundir.files import replace_file
 from streamctl.rundir.records import Failure
 from streamctl.settings.model import Settings
 from streamctl.supervisor.attempt import Attempts
+from streamctl.supervisor.backups import wanted_by
 from streamctl.supervisor.logs import JobLog, pump
 
 RECORDS = 100
@@ -97,15 +98,8 @@ def drill(
     scratch = Path(tempfile.mkdtemp(prefix="streamctl-drill-"))
     try:
         tried = _settings(settings, scratch)
-        restore_generation(
-            location_area(tried.checkpoint.location),
-            repository,
-            manifest,
-            output=tried.output.location,
-            job=settings.job.entry,
-            keep_rows=False,
-            on_event=on_event,
-        )
+        wanted = wanted_by(tried, repository, manifest, keep_rows=False)
+        restore_generation(location_area(tried.checkpoint.location), wanted, on_event=on_event)
         run = RunDirectory(scratch / "run")
         _run_driver(run, tried, project, patience_seconds, on_event)
         found = _judged(manifest, run, seconds=time.monotonic() - began)

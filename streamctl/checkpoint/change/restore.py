@@ -6,7 +6,7 @@ The generation that was current stays as it is, so the way back is `undo` or the
 import os
 import posixpath
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from streamctl.checkpoint.backup import sink
@@ -36,37 +36,44 @@ def location_area(location: str) -> Area:
     return Area(Store.open(location), location, has_generations=True)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What is restored, and for whom.
+
+    Attributes:
+        repository: of the backup.
+        manifest: of a location's backup.
+        output: where generations put their output.
+        job: entry of the job that will go on.
+        keep_rows: begin the output with what readers had at the restored batch; else with nothing.
+    """
+
+    repository: Repository
+    manifest: Manifest
+    output: str
+    job: str
+    keep_rows: bool = True
+
+
 def plan_restore(
-    area: Area,
-    repository: Repository,
-    manifest: Manifest,
-    *,
-    output: str,
-    job: str,
-    kafka: Kafka | None,
-    now: datetime,
-    why: str = "",
-    keep_rows: bool = True,
+    area: Area, wanted: Wanted, *, kafka: Kafka | None, now: datetime, why: str = ""
 ) -> Plan:
     """Plan a generation that goes on from a backup.
 
     Args:
         area: a location of ours, or where one is to be.
-        repository: of the backup.
-        manifest: of a location's backup.
-        output: where generations put their output.
-        job: entry of the job that will go on.
+        wanted: what is restored.
         kafka: asked what it still has; None leaves that unknown.
         now: UTC.
         why: the operator's reason.
-        keep_rows: begin the output with what readers had at the restored batch; else with nothing.
 
     Raises:
         Refused: the backup is another job's, or of a bare checkpoint.
         Unsupported: location or output are on an object store.
         BrokerUnreachable, TopicNotFound: Kafka cannot be asked.
     """
-    record = _record(manifest, job)
+    manifest, output = wanted.manifest, wanted.output
+    record = _record(manifest, wanted.job)
     current = generations.current(area.store)
     made = replace(
         record, name=_name(area, output), created_at=now,
@@ -90,8 +97,8 @@ def plan_restore(
         ],
         facts={
             "backup": manifest.id,
-            "repository": repository.store.url,
-            "keep_rows": keep_rows,
+            "repository": wanted.repository.store.url,
+            "keep_rows": wanted.keep_rows,
             "generation": made.name,
             "before": current.name if current else "",
             "batches": {query.name: query.batch_id for query in manifest.queries},
@@ -187,7 +194,7 @@ def builder(
     Args:
         repository: of the backup.
         manifest: of the backup.
-        keep_rows: as of `plan_restore`.
+        keep_rows: as of `Wanted`.
         on_event: told of bytes.
     """
 
@@ -210,26 +217,13 @@ def builder(
     return make
 
 
-def restore_generation(
-    area: Area,
-    repository: Repository,
-    manifest: Manifest,
-    *,
-    output: str,
-    job: str,
-    on_event: OnEvent,
-    keep_rows: bool = True,
-) -> ChangeReport:
+def restore_generation(area: Area, wanted: Wanted, *, on_event: OnEvent) -> ChangeReport:
     """Plan and do it at once, under the lease, as far as no guard says no.
 
     Args:
         area: a location of ours, or where one is to be.
-        repository: of the backup.
-        manifest: of a location's backup.
-        output: where generations put their output.
-        job: entry of the job that will go on.
+        wanted: what is restored.
         on_event: told of bytes.
-        keep_rows: as of `plan_restore`.
 
     Raises:
         Busy: the job runs.
@@ -238,10 +232,9 @@ def restore_generation(
     """
     with held(area, RESTORE) as holding:
         recover(area)
-        plan = plan_restore(
-            area, repository, manifest, output=output, job=job, kafka=None,
-            now=datetime.now(UTC), keep_rows=keep_rows,
-        )  # fmt: skip
+        plan = plan_restore(area, wanted, kafka=None, now=datetime.now(UTC))
         require(plan)
-        make = builder(repository, manifest, keep_rows=keep_rows, on_event=on_event)
+        make = builder(
+            wanted.repository, wanted.manifest, keep_rows=wanted.keep_rows, on_event=on_event
+        )
         return apply(area, plan, holding, build=make)

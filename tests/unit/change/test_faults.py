@@ -23,7 +23,7 @@ from streamctl.checkpoint.change.area import Area, area_of, held
 from streamctl.checkpoint.change.clear import plan_clear
 from streamctl.checkpoint.change.plan import Plan
 from streamctl.checkpoint.change.prune import Policy, plan_prune
-from streamctl.checkpoint.change.restore import builder, plan_restore
+from streamctl.checkpoint.change.restore import Wanted, builder, plan_restore
 from streamctl.checkpoint.change.rewind import plan_rewind
 from streamctl.checkpoint.change.rotate import plan_rotate
 from streamctl.checkpoint.change.skip import Skip, plan_skip
@@ -152,9 +152,8 @@ def _backup(root: Path) -> tuple[Repository, Manifest]:
 def _restore(root: Path) -> tuple[Area, Plan]:
     area = area_of(str(root / "checkpoint"))
     repository, manifest = _backup(root)
-    return area, plan_restore(
-        area, repository, manifest, output=str(root / "out"), job=_JOB, kafka=None, now=NOW
-    )
+    wanted = Wanted(repository=repository, manifest=manifest, output=str(root / "out"), job=_JOB)
+    return area, plan_restore(area, wanted, kafka=None, now=NOW)
 
 
 def _restored(root: Path) -> Build:

@@ -14,6 +14,7 @@ from streamctl.checkpoint.change.clear import plan_clear
 from streamctl.checkpoint.change.guards import Kafka
 from streamctl.checkpoint.change.plan import Plan, require
 from streamctl.checkpoint.change.restore import (
+    Wanted,
     location_area,
     plan_restore,
     restore_generation,
@@ -41,22 +42,22 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def wanted(root: Path) -> Wanted:
+    repository = Repository.open(str(root / "backups"))
+    return Wanted(
+        repository=repository, manifest=repository.manifest("latest"),
+        output=str(root / "out"), job=JOB,
+    )  # fmt: skip
+
+
 def planned(root: Path, kafka: Kafka | None = None) -> Plan:
     area = location_area(str(root / "checkpoint"))
-    repository = Repository.open(str(root / "backups"))
-    return plan_restore(
-        area, repository, repository.manifest("latest"),
-        output=str(root / "out"), job=JOB, kafka=kafka, now=NOW,
-    )  # fmt: skip
+    return plan_restore(area, wanted(root), kafka=kafka, now=NOW)
 
 
 def restored(root: Path) -> str:
-    repository = Repository.open(str(root / "backups"))
-    report = restore_generation(
-        location_area(str(root / "checkpoint")), repository, repository.manifest("latest"),
-        output=str(root / "out"), job=JOB, on_event=ignore,
-    )  # fmt: skip
-    return str(report.facts["generation"])
+    area = location_area(str(root / "checkpoint"))
+    return str(restore_generation(area, wanted(root), on_event=ignore).facts["generation"])
 
 
 def kafka(low: int, high: int, topic_id: str = "") -> Kafka:
