@@ -221,26 +221,35 @@ def _accounted(evidence: Evidence) -> Iterator[Invariant]:
     """The invariants about records."""
     records = _records(evidence)
     names = ("nothing lost", "nothing duplicated", "no window twice", "dead letters are right",
-             "late count is true", "all was read")  # fmt: skip
+             "all was read")  # fmt: skip
     if records is None:
-        yield from (unknown(name, evidence.unknown) for name in names)
+        yield from (unknown(name, evidence.unknown) for name in (*names, _LATE))
         return
     n = counts(*records)
     misjudged = len(wrong_letters(*records))
     again = 0 if evidence.crashed else n.letters_again
-    told, late = records[1].late, n.late
-    wrong_late = told is not None and told != late
     facts = (
         (n.lost, f"{n.lost} of {n.produced} records"),
         (n.duplicated, f"{n.duplicated} records too many"),
         (n.windows_twice, f"{n.windows_twice} windows"),
         (misjudged + again, (f"{n.dead_letters} letters, {misjudged} wrong,"
                                 f" {n.letters_again} written again")),
-        (wrong_late, f"{late} are late, the job says {'not known' if told is None else told}"),
         (n.unread, f"{n.unread} records were not read"),
     )  # fmt: skip
     for name, (wrong, detail) in zip(names, facts, strict=True):
         yield found(name, detail, wrong=bool(wrong))
+    yield _late(n.late, records[1].late, crashed=evidence.crashed)
+
+
+_LATE = "late count is true"
+
+
+def _late(late: int, told: int | None, *, crashed: bool) -> Invariant:
+    """What the job tells of late records; of a batch that a crash interrupted it rightly cannot."""
+    if told is not None:
+        return found(_LATE, f"{late} are late, the job says {told}", wrong=told != late)
+    why = f"{late} are late, the job says not known"
+    return does_not_apply(_LATE, f"{why}, after a crash") if crashed else unknown(_LATE, why)
 
 
 def _records(evidence: Evidence) -> tuple[Must, Found] | None:

@@ -1,9 +1,12 @@
 """Topics that followed one another are accounted for apart, then together."""
 
+from dataclasses import replace
+
 from streamctl.chaos.chapters import _together
 from streamctl.chaos.counts import counts
 from streamctl.chaos.evidence import Found, Must
 from streamctl.chaos.verdict import judge
+from streamctl.reports import Verdict
 from tests.planted import recorded
 
 
@@ -15,7 +18,6 @@ def chapter(device: str, *, late: int | None = 1) -> tuple[Must, Found]:
 
 
 def evidence_of(must: Must, found: Found):
-    from dataclasses import replace
 
     return replace(recorded(), must=must, found=found)
 
@@ -39,6 +41,11 @@ def test_a_letter_that_is_missing_in_one_of_them_is_lost():
 def test_lateness_that_one_could_not_tell_is_unknown_for_both():
     evidence = evidence_of(*_together(chapter("a", late=None), chapter("b")))
     assert evidence.found.late is None
-    assert "not known" in next(
-        each.detail for each in judge(evidence).invariants if each.name == "late count is true"
-    )
+    for crashed, verdict in ((False, Verdict.UNKNOWN), (True, Verdict.OK)):
+        late = next(
+            each
+            for each in judge(replace(evidence, crashed=crashed)).invariants
+            if each.name == "late count is true"
+        )
+        assert "not known" in late.detail
+        assert late.verdict is verdict
