@@ -56,7 +56,8 @@ def restore_command(
     from streamctl.checkpoint.backup.restore import query_of
     from streamctl.checkpoint.backup.sink import require_sink
     from streamctl.checkpoint.change.restore import location_area, plan_restore
-    from streamctl.supervisor.backups import repository_of, wanted_by
+    from streamctl.lifecycle.restoring import wanted_by
+    from streamctl.supervisor.backups import repository_of
 
     if not to and (query or sink or no_file_sink):
         raise SettingsInvalid(

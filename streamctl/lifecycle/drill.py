@@ -18,13 +18,13 @@ from streamctl.checkpoint.backup.repository import Repository
 from streamctl.checkpoint.change.restore import location_area, restore_generation
 from streamctl.checkpoint.location.store import Store
 from streamctl.errors import DeadlinePassed
+from streamctl.lifecycle.restoring import wanted_by
 from streamctl.reports import Event, OnEvent, Verdict, iso, worst
 from streamctl.rundir.directory import RunDirectory
 from streamctl.rundir.files import replace_file
 from streamctl.rundir.records import Failure
 from streamctl.settings.model import Settings
 from streamctl.supervisor.attempt import Attempts
-from streamctl.supervisor.backups import wanted_by
 from streamctl.supervisor.logs import JobLog, pump
 
 RECORDS = 100

@@ -18,6 +18,7 @@ from streamctl.lifecycle.carrying import plan_carrying, sinks_of
 from streamctl.lifecycle.drain import drain
 from streamctl.lifecycle.first_batches import is_working, watch_first_batches
 from streamctl.lifecycle.preflight import PreflightReport, preflight
+from streamctl.lifecycle.restoring import restore_to_job
 from streamctl.lifecycle.start import start
 from streamctl.lifecycle.stop import stop
 from streamctl.migrate.plan import Choice, Way, choose
@@ -25,7 +26,7 @@ from streamctl.observe.status import is_supervised
 from streamctl.reports import Event, OnEvent, Verdict
 from streamctl.rundir.directory import RunDirectory
 from streamctl.settings.model import Settings
-from streamctl.supervisor.backups import back_up, repository_of, restore_to_job
+from streamctl.supervisor.backups import back_up, repository_of
 
 _WHY = "migrate"
 

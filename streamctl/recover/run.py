@@ -15,6 +15,7 @@ from streamctl.errors import NotFound, PartlyDone, Refused, StreamctlError
 from streamctl.kafka.client import Broker
 from streamctl.lifecycle.carrying import plan_carrying
 from streamctl.lifecycle.first_batches import is_working, watch_first_batches
+from streamctl.lifecycle.restoring import restore_to_job
 from streamctl.lifecycle.start import StartReport, start
 from streamctl.observe.status import StatusReport, read_status
 from streamctl.poison.find import Outcome as PoisonOutcome
@@ -24,7 +25,7 @@ from streamctl.recover.propose import Proposal, Remedy, propose
 from streamctl.reports import Event, OnEvent, Verdict, ignore
 from streamctl.rundir.directory import RunDirectory
 from streamctl.settings.model import Settings
-from streamctl.supervisor.backups import repository_of, restore_to_job
+from streamctl.supervisor.backups import repository_of
 
 _WHY = "recover"
 

@@ -4,16 +4,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
-from streamctl.checkpoint.backup.format import Manifest
 from streamctl.checkpoint.backup.policy import Policy
 from streamctl.checkpoint.backup.repository import Repository
 from streamctl.checkpoint.backup.schedule import Round, make_round
 from streamctl.checkpoint.backup.sources import find_sources, settings_digest
 from streamctl.checkpoint.backup.take import About, Source, default_location
-from streamctl.checkpoint.change.apply import ChangeReport
-from streamctl.checkpoint.change.restore import Wanted, location_area, restore_generation
 from streamctl.errors import BrokerUnreachable, StreamctlError, TopicNotFound, Unsupported
-from streamctl.jars import spark_version
 from streamctl.kafka.client import Broker
 from streamctl.reports import OnEvent, Verdict, ignore
 from streamctl.settings.model import BackupSettings, Settings
@@ -34,34 +30,6 @@ def repository_of(
     chosen = place or settings.backup.location
     return Repository.open(
         chosen or default_location(location or settings.checkpoint.location), create=create
-    )
-
-
-def restore_to_job(
-    settings: Settings, repository: Repository, backup_id: str, *, on_event: OnEvent
-) -> ChangeReport:
-    """Let the job go on from a backup, in a new generation.
-
-    Raises:
-        NotFound: no such backup.
-        StreamctlError: as `restore_generation`.
-    """
-    wanted = wanted_by(settings, repository, repository.manifest(backup_id))
-    return restore_generation(
-        location_area(settings.checkpoint.location), wanted, on_event=on_event
-    )
-
-
-def wanted_by(
-    settings: Settings, repository: Repository, manifest: Manifest, *, keep_rows: bool = True
-) -> Wanted:
-    """A backup for the job of these settings."""
-    return Wanted(
-        repository=repository,
-        manifest=manifest,
-        output=settings.output.location,
-        job=settings.job.entry,
-        keep_rows=keep_rows,
     )
 
 
@@ -102,6 +70,8 @@ def sources_of(
 
 
 def _spark_version() -> str:
+    from streamctl.jars import spark_version
+
     with suppress(Unsupported):  # backups need no pyspark
         return spark_version()
     return ""
