@@ -86,10 +86,6 @@ class Driver:
         end_members(self.pid, within_seconds=within_seconds)
         self._process.poll()
 
-    def session_is_gone(self) -> bool:
-        """Whether no process of its session is left."""
-        return not session_members(self.pid)
-
 
 def driver_command(run_directory: Path, *, standby: bool = False) -> list[str]:
     """The command of the driver that ships with streamctl."""

@@ -132,12 +132,3 @@ def modified_utf8(data: bytes) -> str:
     text = data.replace(b"\xc0\x80", b"\0").decode("utf-8", "surrogatepass")
     # Java writes characters beyond the first plane as two surrogates of three bytes each.
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "strict")
-
-
-def to_modified_utf8(text: str) -> bytes:
-    """Encode as `writeUTF` does, without the length."""
-    units = text.encode("utf-16-le", "surrogatepass")
-    plain = "".join(
-        chr(int.from_bytes(units[i : i + 2], "little")) for i in range(0, len(units), 2)
-    )
-    return plain.encode("utf-8", "surrogatepass").replace(b"\0", b"\xc0\x80")
