@@ -10,6 +10,7 @@ from streamctl.cli import backup_views as views
 from streamctl.cli.command import Here, command
 from streamctl.cli.confirm import confirm
 from streamctl.errors import SettingsInvalid
+from streamctl.priority import giving_way
 
 if TYPE_CHECKING:
     from streamctl.checkpoint.backup.check import CheckReport
@@ -60,21 +61,22 @@ def take(
     ] = False,
 ) -> "Taken":
     """Back up the checkpoint as of its newest committed batch; the job may run."""
-    from streamctl.checkpoint.backup.take import take as take_backup
-    from streamctl.supervisor.backups import sources_of
+    with giving_way():
+        from streamctl.checkpoint.backup.take import take as take_backup
+        from streamctl.supervisor.backups import sources_of
 
-    settings = here.settings()
-    location = path or settings.checkpoint.location
-    sources, about = sources_of(settings, location, query=query, sink=sink, warn=here.warn)
-    return take_backup(
-        sources,
-        _repository(settings, to, location=location, create=True),
-        about,
-        now=datetime.now(UTC),
-        batch_id=batch,
-        read_all=read_all,
-        on_event=here.on_event,
-    )
+        settings = here.settings()
+        location = path or settings.checkpoint.location
+        sources, about = sources_of(settings, location, query=query, sink=sink, warn=here.warn)
+        return take_backup(
+            sources,
+            _repository(settings, to, location=location, create=True),
+            about,
+            now=datetime.now(UTC),
+            batch_id=batch,
+            read_all=read_all,
+            on_event=here.on_event,
+        )
 
 
 command(app, "take", view=views.taken)(take)

@@ -1,14 +1,20 @@
 """Reads backups back: is everything there, and is it what was stored?"""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
+from itertools import groupby
 
 from streamctl.checkpoint.backup.format import Manifest, Place
 from streamctl.checkpoint.backup.locks import reading
 from streamctl.checkpoint.backup.packs import Index, PackReader, read_index
 from streamctl.checkpoint.backup.repository import Repository
+from streamctl.checkpoint.location.store import Store
 from streamctl.errors import Malformed, NotFound, StreamctlError
 from streamctl.reports import Event, OnEvent, Verdict, iso, worst
+
+_READS_AT_ONCE = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,20 +111,31 @@ def _pack(place: Place) -> str:
 def _bad_pieces(
     repository: Repository, names: list[str], index: Index, on_event: OnEvent
 ) -> dict[str, str]:
-    """Read every piece once, in the order of the packs."""
+    """Read every piece once, several packs at a time."""
     pieces: set[str] = set()
     for name in names:
         manifest = _manifest(repository, name)
         pieces |= manifest.pieces if isinstance(manifest, Manifest) else set()
     there = sorted(pieces & index.keys(), key=lambda p: (index[p].pack, index[p].offset))
-    reader, bad = PackReader(repository.store, index), {}
-    for number, piece in enumerate(there):
+    packs = [list(held) for _, held in groupby(there, key=lambda p: index[p].pack)]
+    bad: dict[str, str] = {}
+    done = 0
+    with ThreadPoolExecutor(_READS_AT_ONCE, thread_name_prefix="reads") as pool:
+        read = partial(_bad_of_pack, repository.store, index)
+        for held, found in zip(packs, pool.map(read, packs), strict=True):
+            bad |= found
+            done += len(held)
+            on_event(Event(message="reading back", done=done, total=len(there)))
+    return bad
+
+
+def _bad_of_pack(store: Store, index: Index, pieces: list[str]) -> dict[str, str]:
+    reader, bad = PackReader(store, index, cached_groups=1), {}
+    for piece in pieces:
         try:
             reader.piece(piece)
         except Malformed as error:
             bad[piece] = error.message
-        if number % 256 == 0:
-            on_event(Event(message="reading back", done=number, total=len(there)))
     return bad
 
 

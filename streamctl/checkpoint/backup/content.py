@@ -38,10 +38,7 @@ def fetched(files: Files, members: Iterable[Member]) -> Iterator[tuple[Member, b
 
 def store(files: Files, member: Member, data: bytes | None, writer: PackWriter) -> StoredFile:
     """Store a file, by its content where that was read already."""
-    pieces, size = [], 0
-    for piece in _pieces(files, member) if data is None else [data] * bool(data):
-        pieces.append(writer.add(piece))
-        size += len(piece)
+    pieces, size = writer.add_file(_pieces(files, member) if data is None else [data] * bool(data))
     if member.size_bytes is not None and size != member.size_bytes:
         raise FileNotFoundError(member.path)
     return StoredFile(

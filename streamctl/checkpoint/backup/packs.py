@@ -1,14 +1,21 @@
 """Writes and reads packs: pieces in groups, groups in packs, an index beside each pack."""
 
 import hashlib
-from collections import OrderedDict
-from collections.abc import Mapping
+from collections import OrderedDict, deque
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Self
 
 import zstandard
 
-from streamctl.checkpoint.backup.format import GROUP_BYTES, PACK_BYTES, Place, seal, unseal
+from streamctl.checkpoint.backup.format import (
+    GROUP_BYTES,
+    PACK_BYTES,
+    PIECE_BYTES,
+    Place,
+    seal,
+    unseal,
+)
 from streamctl.checkpoint.location.store import Store
 from streamctl.errors import Malformed
 
@@ -26,7 +33,7 @@ Index = dict[str, Place]
 
 
 class PackWriter:
-    """Adds pieces to a repository. Compression runs beside the reading.
+    """Adds pieces to a repository. Digests, compression and writing run beside the reading.
 
     Args:
         store: the repository.
@@ -40,7 +47,8 @@ class PackWriter:
         self.written_bytes = 0
         self._store = store
         self._index = index
-        self._pool = ThreadPoolExecutor(max_workers=_WORKERS, thread_name_prefix="packs")
+        self._pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix="packs")
+        self._disk = ThreadPoolExecutor(_WORKERS, thread_name_prefix="packs-written")
         self._group: list[tuple[str, bytes]] = []
         self._group_bytes = 0
         self._waiting: list[tuple[list[tuple[str, int]], Future[tuple[str, bytes]]]] = []
@@ -55,10 +63,33 @@ class PackWriter:
 
     def __exit__(self, *_: object) -> None:
         self._pool.shutdown(wait=True, cancel_futures=True)
+        self._disk.shutdown(wait=True, cancel_futures=True)
 
     def add(self, data: bytes) -> str:
         """Store a piece unless it is stored; return its digest."""
-        digest = hashlib.sha256(data).hexdigest()
+        return self._added(data, _digest(data))
+
+    def add_file(self, pieces: Iterable[bytes]) -> tuple[list[str], int]:
+        """Store the pieces of a file, in order; return their digests, and the length of all.
+
+        While one that is full has its digest made, the next is read.
+        """
+        digests: list[str] = []
+        ahead: deque[tuple[bytes, Future[str]]] = deque()
+        size = 0
+        for data in pieces:
+            size += len(data)
+            if not ahead and len(data) < PIECE_BYTES:
+                digests.append(self.add(data))
+                continue
+            ahead.append((data, self._pool.submit(_digest, data)))
+            if len(ahead) > _WORKERS:
+                first, digest = ahead.popleft()
+                digests.append(self._added(first, digest.result()))
+        digests += [self._added(data, digest.result()) for data, digest in ahead]
+        return digests, size
+
+    def _added(self, data: bytes, digest: str) -> str:
         if digest in self._index or digest in self._seen:
             return digest
         self._seen.add(digest)
@@ -109,18 +140,22 @@ class PackWriter:
         index = seal("index", fields)
         self.written_bytes += self._pack_bytes + len(index)
         self._index.update(_places(name, self._held))
-        self._writing.append(self._pool.submit(self._write, name, self._pack, index))
+        self._writing.append(self._disk.submit(self._write, name, self._pack, index))
         self._pack, self._pack_bytes, self._held = [], 0, []
         self._await_packs(_WAITING_PACKS)
 
     def _write(self, name: str, pack: list[bytes], index: bytes) -> None:
         """The pack first, its index after it: a pack without one was never finished."""
-        self._store.replace(f"packs/{name}.pack", b"".join(pack))
+        self._store.replace(f"packs/{name}.pack", *pack)
         self._store.replace(f"packs/{name}.index", index)
 
     def _await_packs(self, leave: int) -> None:
         while len(self._writing) > leave:
             self._writing.pop(0).result()
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 def _compressed(data: bytes) -> tuple[str, bytes]:
@@ -174,10 +209,14 @@ class PackReader:
     Args:
         store: the repository.
         index: of `read_index`.
+        cached_groups: how many are kept.
     """
 
-    def __init__(self, store: Store, index: Mapping[str, Place]) -> None:
+    def __init__(
+        self, store: Store, index: Mapping[str, Place], *, cached_groups: int = _CACHED_GROUPS
+    ) -> None:
         self._store = store
+        self._cached_groups = cached_groups
         self._index = index
         self._groups: OrderedDict[tuple[str, int], bytes] = OrderedDict()
 
@@ -193,7 +232,7 @@ class PackReader:
             raise Malformed(f"piece {digest[:12]} is in no pack")
         group = self._group(place)
         data = group[place.at : place.at + place.size]
-        if hashlib.sha256(data).hexdigest() != digest:
+        if _digest(data) != digest:
             raise Malformed(f'piece {digest[:12]} in pack "{place.pack[:12]}" is damaged')
         return data
 
@@ -212,6 +251,6 @@ class PackReader:
             except zstandard.ZstdError as error:
                 raise Malformed(f'pack "{place.pack[:12]}" is damaged: {error}') from error
         self._groups[key] = data
-        if len(self._groups) > _CACHED_GROUPS:
+        if len(self._groups) > self._cached_groups:
             self._groups.popitem(last=False)
         return data

@@ -11,15 +11,18 @@ import os
 import posixpath
 import shutil
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
+from itertools import groupby
 from pathlib import Path
 
 from streamctl.checkpoint.backup.format import Manifest, StoredFile, StoredQuery
 from streamctl.checkpoint.backup.locks import reading
-from streamctl.checkpoint.backup.packs import PackReader, read_index
+from streamctl.checkpoint.backup.packs import Index, PackReader, read_index
 from streamctl.checkpoint.backup.repository import Repository
-from streamctl.checkpoint.location.store import StorageFailed
+from streamctl.checkpoint.location.store import StorageFailed, Store
 from streamctl.checkpoint.tree import layout
 from streamctl.checkpoint.tree.files import local_path
 from streamctl.checkpoint.tree.reader import Checkpoint
@@ -29,6 +32,10 @@ from streamctl.errors import NotEmpty, NotFound, Refused, Unsupported, WouldNotS
 from streamctl.reports import Event, OnEvent, Verdict
 
 _SCHEMAS = f"/{layout.STATE_SCHEMA}/"
+_WRITERS = 4
+_CACHED_GROUPS = 2
+_LARGE_BYTES = 4 << 20
+"""From here on a file is synced while others are read and checked; the rest at the end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,28 +174,20 @@ def build(
         OSError: the place cannot be written.
     """
     index = read_index(repository.store)
-    reader = PackReader(repository.store, index)
     files = [file for file in query.files if not file.path.startswith("sink/")]
     files.sort(key=lambda file: _order(file, index))
     os.makedirs(at)  # noqa: PTH103
-    made, rewritten, done = {at}, set(), 0
+    for folder in {posixpath.dirname(_inside(at, file.path)) for file in files}:
+        os.makedirs(folder, exist_ok=True)  # noqa: PTH103
     total = sum(file.size_bytes for file in files)
-    for number, file in enumerate(files):
-        path = _inside(at, file.path)
-        folder = posixpath.dirname(path)
-        if folder not in made:
-            os.makedirs(folder, exist_ok=True)  # noqa: PTH103
-            made.add(folder)
-        if _names_itself(file.path):
-            data = b"".join(reader.piece(piece) for piece in file.pieces)
-            changed = moved(data, place)
-            rewritten |= {file.path} if changed != data else set()
-            Path(path).write_bytes(changed)
-        else:
-            with open(path, "wb") as stream:  # noqa: PTH123
-                stream.writelines(reader.piece(piece) for piece in file.pieces)
-        done += file.size_bytes
-        if number % 64 == 0:
+    rewritten: list[str] = []
+    done = 0
+    groups = [list(held) for _, held in groupby(files, key=lambda file: _order(file, index))]
+    with ThreadPoolExecutor(_WRITERS, thread_name_prefix="restore") as pool:
+        write = partial(_write, repository.store, index, at=at, place=place)
+        for held, changed in zip(groups, pool.map(write, groups), strict=True):
+            rewritten += changed
+            done += sum(file.size_bytes for file in held)
             on_event(Event(message="restoring", done=done, total=total, in_bytes=True))
     for name in rewritten:
         for beside in layout.sidecars(name):
@@ -197,8 +196,27 @@ def build(
     return len(rewritten)
 
 
-def _order(file: StoredFile, index: object) -> tuple[str, int]:
-    place = index.get(file.pieces[0]) if file.pieces else None  # type: ignore[attr-defined]
+def _write(
+    store: Store, index: Index, files: list[StoredFile], *, at: str, place: str
+) -> list[str]:
+    """Write files whose content lies together; return those whose paths were changed."""
+    reader, rewritten = PackReader(store, index, cached_groups=_CACHED_GROUPS), []
+    for file in files:
+        if _names_itself(file.path):
+            data = b"".join(reader.piece(piece) for piece in file.pieces)
+            changed = moved(data, place)
+            rewritten += [file.path] if changed != data else []
+            Path(at, file.path).write_bytes(changed)
+            continue
+        with open(posixpath.join(at, file.path), "wb") as stream:  # noqa: PTH123
+            stream.writelines(reader.piece(piece) for piece in file.pieces)
+            if file.size_bytes >= _LARGE_BYTES:
+                os.fsync(stream.fileno())
+    return rewritten
+
+
+def _order(file: StoredFile, index: Index) -> tuple[str, int]:
+    place = index.get(file.pieces[0]) if file.pieces else None
     return (place.pack, place.offset) if place else ("", 0)
 
 

@@ -97,17 +97,17 @@ class Store:
         except OSError as error:
             raise _failed("look at", self.at(name), error) from error
 
-    def replace(self, name: str, data: bytes) -> None:
-        """Write the file; a reader sees the old bytes or the new."""
+    def replace(self, name: str, *parts: bytes) -> None:
+        """Write the file, of its parts in order; a reader sees the old bytes or the new."""
         path = self.at(name)
         try:
             if not isinstance(self.fs, LocalFiles):
-                self.fs.pipe_file(path, data)
+                self.fs.pipe_file(path, b"".join(parts))
                 return
             Path(path).parent.mkdir(parents=True, exist_ok=True)
             beside = Path(f"{path}.{uuid.uuid4().hex}.tmp")
             try:
-                self._write(str(beside), "wb", data)
+                self._write(str(beside), "wb", *parts)
                 beside.replace(path)
             except OSError:
                 beside.unlink(missing_ok=True)  # on a full disk it would keep its space
@@ -155,9 +155,9 @@ class Store:
             raise _failed("list", self.at(folder), error) from error
         return sorted(posixpath.basename(str(entry).rstrip("/")) for entry in entries)
 
-    def _write(self, path: str, mode: str, data: bytes) -> None:
+    def _write(self, path: str, mode: str, *parts: bytes) -> None:
         with self.fs.open(path, mode) as file:
-            file.write(data)
+            file.writelines(parts)
             if self.is_local:
                 file.flush()
                 os.fsync(file.fileno())
