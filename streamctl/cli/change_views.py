@@ -108,7 +108,12 @@ def _tables(given: Any) -> list[Table]:
     ]
     starts = [(item["topic"], item["partition"], item["start"]) for item in facts.get("starts", ())]
     open_state = [
-        (item["query"], item["operator"], "unknown" if item["keys"] is None else item["keys"])
+        (
+            item["query"],
+            item["operator"],
+            item["watermark"] or "",
+            "unknown" if item["keys"] is None else item["keys"],
+        )
         for item in facts.get("open_state", ())
     ]
     return [
@@ -118,7 +123,11 @@ def _tables(given: Any) -> list[Table]:
             right=frozenset({1, 2, 3, 4, 5}),
         ),
         Table(columns=("topic", "partition", "begins at"), rows=starts, right=frozenset({1, 2})),
-        Table(columns=("query", "open groups of", "number"), rows=open_state, right=frozenset({2})),
+        Table(
+            columns=("query", "open groups of", "after", "number"),
+            rows=open_state,
+            right=frozenset({3}),
+        ),
     ]
 
 

@@ -4,7 +4,7 @@ import json
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from streamctl.checkpoint.change import guards
@@ -27,6 +27,7 @@ from streamctl.errors import (
     StreamctlError,
     Unsupported,
 )
+from streamctl.reports import iso
 
 BACK = "rotate back"
 _LOGS = (layout.OFFSETS, layout.COMMITS)
@@ -38,17 +39,21 @@ class OpenState:
 
     Attributes:
         keys: groups, windows or rows that were not finished; None when they cannot be counted.
+        watermark: of the last batch: windows that end at or before it are closed and not among
+            them; None when the query has none.
     """
 
     query: str
     operator: str
     keys: int | None
+    watermark: datetime | None = None
 
 
 def open_state(checkpoint: Checkpoint, *, query: str) -> list[OpenState]:
     """What a query's operators hold: unfinished windows, waiting rows, seen keys."""
     ids = checkpoint.log_ids()
     version = ids.committed[-1] + 1 if ids.committed else 0
+    watermark = _watermark(checkpoint, ids.committed[-1]) if ids.committed else None
     found = []
     for operator in scan(checkpoint.files):
         metadata = read_operator_metadata(checkpoint.files, operator)
@@ -57,8 +62,17 @@ def open_state(checkpoint: Checkpoint, *, query: str) -> list[OpenState]:
             keys = _keys(checkpoint, store, version)
             total = None if total is None or keys is None else total + keys
         name = metadata.name if metadata else f"operator {operator.operator_id}"
-        found.append(OpenState(query=query, operator=name, keys=total))
+        found.append(OpenState(query=query, operator=name, keys=total, watermark=watermark))
     return found
+
+
+def _watermark(checkpoint: Checkpoint, batch_id: int) -> datetime | None:
+    """That of a batch, by which it closed windows (Spark `WatermarkSupport`)."""
+    try:
+        watermark_ms = checkpoint.offsets(batch_id).watermark_ms
+    except (StreamctlError, FileNotFoundError):
+        return None
+    return datetime.fromtimestamp(watermark_ms / 1000, UTC) if watermark_ms else None
 
 
 def _keys(checkpoint: Checkpoint, store: Any, version: int) -> int | None:
@@ -177,7 +191,9 @@ def _notes(old: Generation, given_up: list[OpenState], kafka: Kafka | None) -> I
     for state in given_up:
         if state.keys != 0:
             count = "an unknown number of" if state.keys is None else state.keys
-            yield f"{state.query}: {count} open groups of {state.operator} are given up."
+            after = state.watermark
+            which = f"; the watermark {iso(after)} closed the others" if after else ""
+            yield f"{state.query}: {count} open groups of {state.operator} are given up{which}."
     if given_up:
         yield (
             "The watermark begins anew, and a window that spans the seam has a row in both "

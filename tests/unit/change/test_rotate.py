@@ -1,5 +1,6 @@
 """Rotate, clear and undo: pointers, seeds, trash."""
 
+import shutil
 from pathlib import Path
 
 import fsspec
@@ -11,6 +12,7 @@ from streamctl.checkpoint.change.guards import Kafka
 from streamctl.checkpoint.change.plan import Guarded, Plan, format_plan, parse_plan, require
 from streamctl.checkpoint.change.rotate import (
     NoGenerationBefore,
+    open_state,
     plan_back,
     plan_rotate,
     plan_rotate_bare,
@@ -21,7 +23,8 @@ from streamctl.checkpoint.location import generations, journal
 from streamctl.checkpoint.location.generations import Generation
 from streamctl.checkpoint.tree.reader import Checkpoint
 from streamctl.errors import Busy, CheckpointNotFound, ExitCode, Refused, Unsupported
-from tests.goldens import cases
+from streamctl.reports import iso
+from tests.goldens import cases, golden
 from tests.unit.change.helpers import (
     NOW,
     bare,
@@ -64,6 +67,19 @@ def test_each_query_goes_on_at_its_own_offsets(tmp_path: Path) -> None:
     assert (current.name, current.starting_offsets) == ("0002", '{"t": {"0": 20, "1": 10}}')
     undo(area, report.entry)
     assert digest(tmp_path / "at") == before
+
+
+def test_what_is_given_up_says_how_many_and_after_which_watermark(tmp_path: Path) -> None:
+    area = location(tmp_path / "at", queries=("windows",), batches=0)
+    shutil.rmtree(tmp_path / "at/0001/windows")
+    shutil.copytree(golden("4.2.0", "hdfs-aggregation"), tmp_path / "at/0001/windows")
+    (given_up,) = open_state(Checkpoint.open(str(tmp_path / "at/0001/windows")), query="windows")
+    assert (given_up.keys, iso(given_up.watermark)) == (21, "2023-11-14T22:15:50.000Z")
+    plan = rotate(area, starting={"t": {0: 0, 1: 0}})
+    assert plan.notes[1] == (
+        "windows: 21 open groups of stateStoreSave are given up; "
+        "the watermark 2023-11-14T22:15:50.000Z closed the others."
+    )
 
 
 def test_a_query_that_has_not_begun_is_carried_too(tmp_path: Path) -> None:
