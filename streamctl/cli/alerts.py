@@ -7,6 +7,7 @@ import typer
 
 from streamctl.cli.command import Here, command
 from streamctl.cli.lag_views import span
+from streamctl.cli.moments import parse_seconds
 from streamctl.cli.render import Facts, Line, Table, View
 from streamctl.cli.top_view import size
 from streamctl.reports import iso
@@ -102,12 +103,11 @@ def silence(
     """Tell nobody of an alert for a while; it is still recorded and shown."""
     from streamctl.checkpoint.location.journal import whoami
     from streamctl.health.alerts.listing import silence as silence_alert
-    from streamctl.lag.wait import parse_seconds
 
     return silence_alert(
         RunDirectory(here.layers().run_directory),
         alert,
-        lasting=timedelta(seconds=parse_seconds(lasting)),
+        lasting=timedelta(seconds=parse_seconds(lasting, option="--for")),
         who=whoami(),
         why=why,
         now=datetime.now(UTC),

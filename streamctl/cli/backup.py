@@ -9,6 +9,7 @@ import typer
 from streamctl.cli import backup_views as views
 from streamctl.cli.command import Here, command
 from streamctl.cli.confirm import confirm
+from streamctl.cli.moments import parse_seconds
 from streamctl.errors import SettingsInvalid
 from streamctl.priority import giving_way
 
@@ -183,10 +184,9 @@ def watch(
     import itertools
     import time
 
-    from streamctl.lag.wait import parse_seconds
     from streamctl.supervisor.backups import back_up
 
-    settings, seconds = here.settings(), parse_seconds(every)
+    settings, seconds = here.settings(), parse_seconds(every, option="--every")
     for number in itertools.count(1):
         yield back_up(settings, on_event=here.on_event)
         if number == rounds:

@@ -19,7 +19,7 @@ from streamctl.cli.change import (
     target_of,
 )
 from streamctl.cli.command import Here
-from streamctl.cli.moments import parse_moment
+from streamctl.cli.moments import parse_moment, parse_seconds
 from streamctl.errors import SettingsInvalid
 
 if TYPE_CHECKING:
@@ -95,22 +95,9 @@ def _batch(
         text = to_offsets.read_text(encoding="utf-8")
         offsets = rewind.parse_offsets(text, name=str(to_offsets))
         return rewind.batch_for_offsets(checkpoint, offsets)
-    return rewind.batch_before(checkpoint, span(by))
-
-
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-
-
-def span(text: str) -> timedelta:
-    """A duration such as `90s`, `15m`, `2h`, `1d`.
-
-    Raises:
-        SettingsInvalid: another text.
-    """
-    number, unit = text[:-1], text[-1:]
-    if unit not in _SECONDS or not number.replace(".", "", 1).isdecimal():
-        raise SettingsInvalid(f'"{text}" is no duration', hint="Such as 90s, 15m, 2h, 1d.")
-    return timedelta(seconds=float(number) * _SECONDS[unit])
+    if by.isdecimal():
+        raise SettingsInvalid(f'--by "{by}" has no unit', hint="Such as 15m; batches: --to-batch.")
+    return rewind.batch_before(checkpoint, timedelta(seconds=parse_seconds(by, option="--by")))
 
 
 def _topic_ids(target: "Target") -> dict[str, str]:

@@ -9,7 +9,7 @@ import typer
 
 from streamctl.cli import lag_views as views
 from streamctl.cli.command import Here, command
-from streamctl.cli.moments import parse_moment
+from streamctl.cli.moments import parse_moment, parse_seconds
 from streamctl.errors import SettingsInvalid
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from streamctl.lag.peek import PeekReport
     from streamctl.lag.positions import Positions
     from streamctl.lag.publish import Published
+    from streamctl.lag.wait import Bound
 
 app = typer.Typer(name="lag", add_completion=False)
 _Checkpoint = Annotated[
@@ -79,19 +80,31 @@ def wait(
     interval: _Every = 2.0,
 ) -> "LagReport":
     """Wait until the lag is small: a gate for pipelines. Exit code 16 when it is not in time."""
-    from streamctl.lag.wait import Bound, parse_seconds
     from streamctl.lag.wait import wait as wait_for
 
-    bound = Bound.parse(below)
+    bound = _bound(below)
     ages = bound.seconds is not None
     return wait_for(
         _look(here, checkpoint, query, bootstrap_servers, ages=ages),
         below=bound,
-        lasting_seconds=parse_seconds(lasting),
-        timeout_seconds=parse_seconds(timeout),
+        lasting_seconds=parse_seconds(lasting, option="--for"),
+        timeout_seconds=parse_seconds(timeout, option="--timeout"),
         every_seconds=interval,
         on_event=here.on_event,
     )
+
+
+def _bound(text: str) -> "Bound":
+    """`1000` is records, `30s` is time.
+
+    Raises:
+        SettingsInvalid: neither.
+    """
+    from streamctl.lag.wait import Bound
+
+    if text.isdecimal():
+        return Bound(records=int(text))
+    return Bound(seconds=parse_seconds(text, option="--below"))
 
 
 @command(app, "peek", view=views.peek)

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 
 from streamctl.errors import SettingsInvalid
 
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 
 
 def parse_moment(text: str, *, option: str, zone: tzinfo | None = None) -> datetime:
@@ -32,18 +32,18 @@ def parse_moment(text: str, *, option: str, zone: tzinfo | None = None) -> datet
 
 
 def parse_seconds(text: str, *, option: str) -> float:
-    """A duration in seconds, or with a unit: 90, 90s, 5m.
+    """A duration in seconds, or with a unit: 90, 500ms, 90s, 5m, 2h, 1d.
 
     Raises:
         SettingsInvalid: none; the message names the option.
     """
-    number, unit = (text[:-1], text[-1:]) if text[-1:] in _UNITS else (text, "s")
+    number = text.rstrip("smhd")
     try:
-        seconds = float(number) * _UNITS[unit]
-    except ValueError:
+        seconds = float(number) * _UNITS[text[len(number) :] or "s"]
+    except (ValueError, KeyError):
         seconds = -1.0
     if not 0 <= seconds < float("inf"):
-        raise SettingsInvalid(f'{option} "{text}" is no duration', hint="Give 90, 90s or 5m.")
+        raise SettingsInvalid(f'{option} "{text}" is no duration', hint="Such as 90s, 15m, 2h, 1d.")
     return seconds
 
 

@@ -4,11 +4,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from streamctl.errors import LASTING, DeadlinePassed, SettingsInvalid, StreamctlError
+from streamctl.errors import LASTING, DeadlinePassed, StreamctlError
 from streamctl.lag.model import LagReport
 from streamctl.reports import Event, OnEvent
-
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,33 +22,6 @@ class Bound:
             return report.lag_records is not None and report.lag_records <= self.records
         assert self.seconds is not None  # noqa: S101 - one of the two is set
         return report.time_lag_seconds is not None and report.time_lag_seconds <= self.seconds
-
-    @classmethod
-    def parse(cls, text: str) -> "Bound":
-        """`1000` is records, `30s`, `5m` or `2h` is time.
-
-        Raises:
-            SettingsInvalid: neither.
-        """
-        if text.isdigit():
-            return cls(records=int(text))
-        return cls(seconds=parse_seconds(text))
-
-
-def parse_seconds(text: str) -> float:
-    """`500ms`, `30s`, `5m`, `2h` or `1d`.
-
-    Raises:
-        SettingsInvalid: not such a length of time.
-    """
-    number = text.rstrip("smhd")
-    unit = text[len(number) :]
-    try:
-        return float(number) * _UNITS[unit]
-    except (ValueError, KeyError):
-        raise SettingsInvalid(
-            f'"{text}" is neither records nor a time', hint="Give 1000, 30s, 5m or 2h."
-        ) from None
 
 
 def wait(

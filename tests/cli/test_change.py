@@ -69,6 +69,7 @@ def test_a_plan_on_a_terminal(streamctl, tmp_path):
         (("rewind", "cp", "--to-batch", "1", "--no-kafka", "--no-file-sink"), ExitCode.REFUSED),
         (("rewind", "cp", *OURS), ExitCode.USAGE),
         (("rewind", "cp", "--by", "soon", *OURS), ExitCode.USAGE),
+        (("rewind", "cp", "--by", "10", *OURS), ExitCode.USAGE),  # batches or seconds?
         (("rewind", "cp", "--to-batch", "1", "--sink", "s3://x/y", *OURS), ExitCode.UNSUPPORTED),
         (("clear", "nowhere", "--yes"), ExitCode.NOT_FOUND),
         (("clear", "cp", "--yes"), ExitCode.WOULD_NOT_START),
