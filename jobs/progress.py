@@ -13,8 +13,8 @@ Source: Spark `StreamingQueryProgress`.
 """
 
 import json
-import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,7 @@ from jobs.lateness import late_records
 from jobs.quality import OBSERVATION, rejected_records, rejects
 from jobs.totals import Totals
 from streamctl.reports import iso
+from streamctl.rundir.files import append_whole
 
 
 class ProgressFile:
@@ -51,18 +52,17 @@ class ProgressFile:
         self._bound = dict(bound)
 
     def write(self, kind: str, **fields: Any) -> None:
-        """Append one line in one call, so that a reader sees a whole line or none."""
+        """Append one line in one call, so that a reader sees a whole line or none.
+
+        Raises:
+            OSError: the disk is full.
+        """
         line = {"at": iso(datetime.now(UTC)), **self._bound, "kind": kind, **fields}
         text = json.dumps(line, separators=(",", ":"), allow_nan=False) + "\n"
-        descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-        try:
-            if os.fstat(descriptor).st_size >= self._max_bytes:
+        with suppress(FileNotFoundError):
+            if self._path.stat().st_size >= self._max_bytes:
                 self._path.replace(self._path.with_name(self._path.name + ".1"))
-                os.close(descriptor)
-                descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-            os.write(descriptor, text.encode())
-        finally:
-            os.close(descriptor)
+        append_whole(self._path, text)
 
 
 class Listener(StreamingQueryListener):

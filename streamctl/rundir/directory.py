@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from streamctl.errors import Malformed
 from streamctl.reports import as_json
 from streamctl.resilience.breaker import BreakerState
-from streamctl.rundir.files import build, read_file, replace_file
+from streamctl.rundir.files import append_whole, build, read_file, replace_file
 from streamctl.rundir.losses import Loss, Seen
 from streamctl.rundir.records import (
     BackupState,
@@ -24,6 +24,9 @@ from streamctl.rundir.records import (
 )
 
 T = TypeVar("T")
+Written = (
+    Launch | StopRequest | Status | Failure | BreakerState | BreakerRequest | BackupState | Seen
+)
 _FORMER_KEPT = 5
 
 
@@ -56,14 +59,7 @@ class RunDirectory:
 
     def write(
         self,
-        value: Launch
-        | StopRequest
-        | Status
-        | Failure
-        | BreakerState
-        | BreakerRequest
-        | BackupState
-        | Seen,
+        value: Written,
     ) -> None:
         """Replace the file of this kind."""
         replace_file(self.path / _FILES[type(value)], json.dumps(as_json(value), indent=1) + "\n")
@@ -124,14 +120,9 @@ class RunDirectory:
             ) from error
 
     def add_losses(self, losses: Iterable[Loss]) -> None:
-        """Append to `losses.jsonl` in one call; on disk when it returns."""
+        """Append to `losses.jsonl`, all or none; on disk when it returns."""
         text = "".join(json.dumps(as_json(loss)) + "\n" for loss in losses)
-        descriptor = os.open(self._losses_file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-        try:
-            os.write(descriptor, text.encode())
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        append_whole(self._losses_file, text, flush=True)
 
     def put_history_aside(self, now: datetime) -> Path | None:
         """Move what was told of batches to `former/<time>`: those of another checkpoint begin anew.

@@ -1,6 +1,7 @@
 """A dataclass as a file of JSON, of which nobody ever sees half."""
 
 import dataclasses
+import errno
 import json
 import os
 import types
@@ -30,6 +31,32 @@ def replace_file(path: Path, text: str) -> None:
     except BaseException:
         Path(beside).unlink(missing_ok=True)
         raise
+
+
+def append_whole(path: Path, text: str, *, flush: bool = False) -> None:
+    """Append, all or nothing: a full disk takes a part, which the next line would be glued to.
+
+    For a file with one writer.
+
+    Args:
+        path: of the file, made when it is not there.
+        text: whole lines.
+        flush: to disk, before it returns.
+
+    Raises:
+        OSError: nothing was appended.
+    """
+    data = text.encode()
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    try:
+        before = os.fstat(descriptor).st_size
+        if os.write(descriptor, data) < len(data):
+            os.ftruncate(descriptor, before)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        if flush:
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def read_file(path: Path, kind: type[T]) -> T | None:

@@ -4,7 +4,7 @@ import os
 from datetime import UTC, datetime
 from pathlib import Path
 
-from streamctl.checkpoint.location.store import Store
+from streamctl.checkpoint.location.store import StorageFailed, Store
 from streamctl.jars import cache_directory, connector_jars
 from streamctl.java import find_java
 from streamctl.job import archive as class_archive
@@ -78,7 +78,13 @@ class Attempts:
             making=self._making,
             trial_records=trial_records,
         )
-        self._run.write(launch)
+        try:
+            self._run.write(launch)
+        except OSError as error:
+            raise StorageFailed(
+                f'cannot write "{self._run.path}": {error.strerror or error}',
+                hint="The driver reads there what to do; free some space.",
+            ) from error
 
     def spawn(self, *, standby: bool = False, directory: Path | None = None) -> Driver:
         """Start a driver; one in standby brings its Spark session up and waits.

@@ -9,13 +9,15 @@ from streamctl.resilience.breaker import BreakerState, Circuit, Window
 from streamctl.rundir.directory import RunDirectory
 from streamctl.rundir.records import BreakerRequest, Failure
 from streamctl.settings.model import BreakerSettings
+from streamctl.supervisor.writing import Writing
 
 
 class CircuitBreaker:
     """One run's breaker.
 
     Args:
-        run: where its state is kept.
+        run: where its state is kept, and requests are found.
+        files: where its state is written.
         settings: thresholds, window, cool-down.
         tell: (level, message) -> writes to the log.
 
@@ -25,9 +27,15 @@ class CircuitBreaker:
     """
 
     def __init__(
-        self, run: RunDirectory, settings: BreakerSettings, *, tell: Callable[[str, str], None]
+        self,
+        run: RunDirectory,
+        files: Writing,
+        settings: BreakerSettings,
+        *,
+        tell: Callable[[str, str], None],
     ) -> None:
         self._run = run
+        self._files = files
         self._settings = settings
         self._tell = tell
         self._window = Window(settings)
@@ -105,7 +113,7 @@ class CircuitBreaker:
             self._tell(level, f"circuit breaker {state.circuit}{told}")
 
     def _write(self) -> None:
-        self._run.write(self.state)
+        self._files.write(self.state)
 
 
 def asked(request: BreakerRequest, now: datetime) -> BreakerState:

@@ -50,13 +50,13 @@ class ScheduledBackups:
         made = back_up(self._settings)
         before = self._run.read(BackupState)
         good = made.at if made.verdict is Verdict.OK else before.good_at if before else None
+        if made.verdict is Verdict.OK:
+            self._tell("INFO", f"backup {made.id} taken in {made.seconds:.1f} s")
+        else:
+            self._tell("ERROR", f"backup failed: {made.problem}")
         self._run.write(
             BackupState(
                 at=made.at, verdict=made.verdict, id=made.id, good_at=good, problem=made.problem
             )
         )
-        if made.verdict is Verdict.OK:
-            self._tell("INFO", f"backup {made.id} taken in {made.seconds:.1f} s")
-        else:
-            self._tell("ERROR", f"backup failed: {made.problem}")
         return made

@@ -26,6 +26,7 @@ from streamctl.supervisor.scheduled_backups import ScheduledBackups
 from streamctl.supervisor.standby import Standby, Watched
 from streamctl.supervisor.telling import Telling
 from streamctl.supervisor.wishes import Wishes
+from streamctl.supervisor.writing import Writing
 
 if TYPE_CHECKING:
     from streamctl.health.observer import Observer
@@ -65,7 +66,8 @@ class Supervisor:
             level=settings.log.level,
             echo=echo,
         )
-        self._circuit = CircuitBreaker(run, settings.breaker, tell=self._log.event)
+        self._files = Writing(run, self._log.event)
+        self._circuit = CircuitBreaker(run, self._files, settings.breaker, tell=self._log.event)
         self._tail = ProgressTail(run.progress_file, on_batch=self._circuit.take)
         self._opened_deadline = 0.0
         self._backups = ScheduledBackups(run, settings, tell=self._log.event)
@@ -76,7 +78,7 @@ class Supervisor:
         self._holding: Holding | None = None
         self._observer: Observer | None = None
         self._observing = threading.Thread(target=self._observe, name="observe", daemon=True)
-        self._telling = Telling(run, self._log, settings)
+        self._telling = Telling(self._files, self._log, settings)
 
     @property
     def _status(self) -> Status:
@@ -217,7 +219,7 @@ class Supervisor:
     def _attempt(self, attempts: Attempts) -> Exit:
         """Start the driver and stay with it until it and its processes are gone."""
         self._tail.begin_attempt()
-        self._run.remove(Failure)
+        self._files.remove(Failure)
         number = self._status.attempt + 1
         self._telling.publish(
             observed=Observed.STARTING,
@@ -286,7 +288,7 @@ class Supervisor:
             else:
                 break
         if looks and not self._wishes.stop:
-            self._run.remove(Failure)
+            self._files.remove(Failure)
             self._log.event("INFO", f"Kafka answers again after {time.monotonic() - began:.0f} s")
             self._telling.publish(observed=Observed.STARTING, next_attempt_at=None)
 

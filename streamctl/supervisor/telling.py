@@ -8,18 +8,18 @@ from typing import Any
 
 from streamctl.checkpoint.location.store import StorageFailed
 from streamctl.errors import BrokerUnreachable, StreamctlError
-from streamctl.rundir.directory import RunDirectory
 from streamctl.rundir.records import Desired, Failure, FailureClass, Observed, Status
 from streamctl.settings.model import Settings
 from streamctl.supervisor.logs import JobLog
 from streamctl.supervisor.policy import Exit, describe, refilled
+from streamctl.supervisor.writing import Writing
 
 
 class Telling:
     """Status and failures of one run.
 
     Args:
-        run: where they are written.
+        files: where they are written.
         log: where failures of ours are told as well; the driver tells its own.
         settings: as resolved at start.
 
@@ -27,8 +27,8 @@ class Telling:
         status: as it was published last.
     """
 
-    def __init__(self, run: RunDirectory, log: JobLog, settings: Settings) -> None:
-        self._run = run
+    def __init__(self, files: Writing, log: JobLog, settings: Settings) -> None:
+        self._files = files
         self._log = log
         self._settings = settings.supervise
         now = _now()
@@ -53,10 +53,11 @@ class Telling:
         """Change the status, and write it. The log follows run and attempt."""
         self.status = replace(self.status, updated_at=_now(), **changes)
         self._log.bind(run_id=self.status.run_id, attempt=self.status.attempt)
-        self._run.write(self.status)
+        self._files.write(self.status)
 
     def ran(self, seconds: float) -> None:
         """An attempt has run for so long: a stable one refills the restarts."""
+        self._files.again()
         left = refilled(self.status.attempts_left, ran_seconds=seconds, settings=self._settings)
         if left != self.status.attempts_left:
             self.publish(attempts_left=left)
@@ -104,7 +105,7 @@ class Telling:
             attempt=self.status.attempt,
             **more,
         )
-        self._run.write(failure)
+        self._files.write(failure)
         return failure
 
 

@@ -2,6 +2,7 @@
 
 import signal
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from types import FrameType
 
@@ -26,6 +27,7 @@ class Wishes:
 
     def __init__(self, run: RunDirectory, *, deadline_seconds: float) -> None:
         self._run = run
+        self._own: StopRequest | None = None
         self._deadline_seconds = deadline_seconds
         self._deadline = 0.0
         self._signal: str | None = None
@@ -48,7 +50,7 @@ class Wishes:
             name, self._signal = self._signal, None
             if self.stop is None:
                 self.ask_to_stop(name, f"{name} reached the supervisor")
-        request = self._run.read(StopRequest)
+        request = self._run.read(StopRequest) or self._own
         if request is None or request == self.stop:
             return False
         self.stop = request
@@ -57,14 +59,16 @@ class Wishes:
         return True
 
     def ask_to_stop(self, who: str, reason: str) -> None:
-        """Write a request of the supervisor's own."""
+        """Make a request of the supervisor's own, and write it down."""
         request = StopRequest(
             at=datetime.now(UTC),
             who=who,
             reason=reason,
             deadline_seconds=self._deadline_seconds,
         )
-        self._run.write(request)
+        self._own = request
+        with suppress(OSError):  # on a full disk it still counts, and only nobody can read it
+            self._run.write(request)
 
     def wait(self, seconds: float) -> None:
         """Sleep; a signal ends it."""

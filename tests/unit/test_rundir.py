@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 from streamctl.errors import Malformed
 from streamctl.rundir.directory import RunDirectory
-from streamctl.rundir.files import read_file, replace_file
+from streamctl.rundir.files import append_whole, read_file, replace_file
 from streamctl.rundir.losses import Seen
 from streamctl.rundir.records import Failure, FailureClass, Launch, StopRequest
 from streamctl.rundir.runs import spark_run_of
@@ -126,3 +127,17 @@ def test_the_newest_run_of_a_query_is_found_among_others(tmp_path):
     text = "".join(json.dumps(line) + "\n" for line in lines)
     path.write_text(text + '{"query_id": "q1", "spark_run_id": "half')
     assert [spark_run_of(path, name) for name in ("q1", "q2", "q3")] == ["r2", "r3", None]
+
+
+def test_a_line_that_a_full_disk_takes_a_part_of_is_not_there_at_all(tmp_path):
+    path = tmp_path / "lines"
+    append_whole(path, "first\n")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (9, before[1]))
+    try:
+        with pytest.raises(OSError, match="No space left"):
+            append_whole(path, "second\n")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    append_whole(path, "third\n", flush=True)
+    assert path.read_text() == "first\nthird\n"
