@@ -14,7 +14,7 @@ from typing import Any
 from streamctl.checkpoint.tree.reader import Checkpoint
 from streamctl.errors import CheckpointNotFound, JobNotFound, StreamctlError
 from streamctl.reports import Verdict
-from streamctl.resilience.breaker import BreakerState
+from streamctl.resilience.breaker import BreakerState, Circuit
 from streamctl.rundir.directory import RunDirectory
 from streamctl.rundir.losses import Loss
 from streamctl.rundir.records import BackupState, Desired, Failure, Observed, Status
@@ -169,7 +169,8 @@ def judge(
         return Verdict.PROBLEM, [f"the driver ended and will be started again{told}"]
     if status.observed is Observed.SEARCHING:
         return Verdict.PROBLEM, [f"a batch fails, and is searched for the records at fault{told}"]
-    if status.observed is Observed.BREAKER_OPEN:
+    opening = breaker is not None and breaker.circuit is Circuit.OPEN  # the last batch may go on
+    if status.observed is Observed.BREAKER_OPEN or (opening and not status.observed.ended):
         why = breaker.reason if breaker else "not known why"
         return Verdict.PROBLEM, [f"the circuit breaker is open: {why}"]
     new = [loss for loss in losses if loss.at >= status.started_at]
