@@ -13,6 +13,7 @@ Source: Spark `StreamingQueryProgress`.
 """
 
 import json
+import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -50,6 +51,7 @@ class ProgressFile:
         self._path = path
         self._max_bytes = max_bytes
         self._bound = dict(bound)
+        self._lock = threading.Lock()
 
     def write(self, kind: str, **fields: Any) -> None:
         """Append one line in one call, so that a reader sees a whole line or none.
@@ -59,10 +61,11 @@ class ProgressFile:
         """
         line = {"at": iso(datetime.now(UTC)), **self._bound, "kind": kind, **fields}
         text = json.dumps(line, separators=(",", ":"), allow_nan=False) + "\n"
-        with suppress(FileNotFoundError):
-            if self._path.stat().st_size >= self._max_bytes:
-                self._path.replace(self._path.with_name(self._path.name + ".1"))
-        append_whole(self._path, text)
+        with self._lock:  # queries tell that they started on threads of their own
+            with suppress(FileNotFoundError):
+                if self._path.stat().st_size >= self._max_bytes:
+                    self._path.replace(self._path.with_name(self._path.name + ".1"))
+            append_whole(self._path, text)
 
 
 class Listener(StreamingQueryListener):
@@ -109,7 +112,7 @@ class Listener(StreamingQueryListener):
     def onQueryStarted(self, event: QueryStartedEvent) -> None:  # noqa: N802
         """Remember the name: later events have only the run's id."""
         self._names[str(event.runId)] = str(event.name)
-        self._file.write(
+        self._write(
             "started",
             query=event.name,
             query_id=str(event.id),
@@ -126,15 +129,22 @@ class Listener(StreamingQueryListener):
     def onQueryIdle(self, event: QueryIdleEvent) -> None:  # noqa: N802
         """Asked, and found nothing to read."""
         name = self._names.get(str(event.runId), "")
-        self._file.write("idle", query=name)
+        self._write("idle", query=name)
         self._ending.idle(name)
 
     def onQueryTerminated(self, event: QueryTerminatedEvent) -> None:  # noqa: N802
         """The last event of a query."""
         name = self._names.get(str(event.runId), "")
         error = (event.exception or "").strip().splitlines()
-        self._file.write("terminated", query=name, error=error[0] if error else None)
+        self._write("terminated", query=name, error=error[0] if error else None)
         self._on_end(name)
+
+    def _write(self, kind: str, **fields: Any) -> None:
+        """A line; what a full disk refuses is told, and whoever waits for the event is not."""
+        try:
+            self._file.write(kind, **fields)
+        except OSError as error:
+            self._log.error("not told in progress.jsonl", event_kind=kind, error=str(error))
 
     def _progress(self, progress: dict[str, Any]) -> None:
         line = summarize(progress)
@@ -154,7 +164,7 @@ class Listener(StreamingQueryListener):
             skipped=was_skipped(progress),
         )
         self._totals[query] = totals
-        self._file.write(
+        self._write(
             "progress",
             **line,
             late_rows=late,

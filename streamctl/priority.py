@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 _NICE = 10
-"""A tenth of the processor against a busy job, and all of it beside an idle one (`sched(7)`)."""
+"""A tenth of the processor against a busy job, and all of it beside an idle one."""
 
 
 @contextmanager
@@ -15,14 +15,19 @@ def giving_way() -> Iterator[None]:
     """Lower the priority of this thread, and of the threads that it starts within.
 
     Only on Linux, where niceness is a thread's and not the whole process's. Without the right to
-    raise it again, it stays low.
+    raise it again it stays low, so nothing that should outlive this is to be started from the
+    thread afterwards.
+
+    It counts among the processes of one control group; where there is none and the kernel groups
+    by session, only among those of one session (`sched(7)`, autogroups).
     """
     if sys.platform != "linux":
         yield
         return
     thread = threading.get_native_id()
     before = os.getpriority(os.PRIO_PROCESS, thread)
-    os.setpriority(os.PRIO_PROCESS, thread, max(before, _NICE))
+    with suppress(PermissionError):  # a sandbox may forbid the call itself
+        os.setpriority(os.PRIO_PROCESS, thread, max(before, _NICE))
     try:
         yield
     finally:

@@ -10,7 +10,6 @@ from streamctl.cli import backup_views as views
 from streamctl.cli.command import Here, command
 from streamctl.cli.confirm import confirm
 from streamctl.cli.moments import parse_seconds
-from streamctl.errors import SettingsInvalid
 from streamctl.priority import giving_way
 
 if TYPE_CHECKING:
@@ -157,7 +156,11 @@ def prune(
         hourly=keep_hourly,
         daily=keep_daily,
         weekly=keep_weekly,
-        within=_span(keep_within) if keep_within else None,
+        within=(
+            timedelta(seconds=parse_seconds(keep_within, option="--keep-within"))
+            if keep_within
+            else None
+        ),
         at_least=settings.backup.at_least,
     )
     if not dry_run:
@@ -188,7 +191,9 @@ def watch(
 
     settings, seconds = here.settings(), parse_seconds(every, option="--every")
     for number in itertools.count(1):
-        yield back_up(settings, on_event=here.on_event)
+        with giving_way():
+            made = back_up(settings, on_event=here.on_event)
+        yield made
         if number == rounds:
             return
         time.sleep(seconds)
@@ -277,13 +282,6 @@ def _repository(
     from streamctl.supervisor.backups import repository_of
 
     return repository_of(settings, given, location=location, create=create)
-
-
-def _span(text: str) -> timedelta:
-    units = {"h": 3600, "d": 86400, "w": 604800}
-    if not (text[:-1].isdigit() and text[-1] in units):
-        raise SettingsInvalid(f'--keep-within "{text}" is no time', hint="Give 12h, 7d or 4w.")
-    return timedelta(seconds=int(text[:-1]) * units[text[-1]])
 
 
 def register(checkpoint: typer.Typer) -> None:

@@ -95,8 +95,6 @@ def _batch(
         text = to_offsets.read_text(encoding="utf-8")
         offsets = rewind.parse_offsets(text, name=str(to_offsets))
         return rewind.batch_for_offsets(checkpoint, offsets)
-    if by.isdecimal():
-        raise SettingsInvalid(f'--by "{by}" has no unit', hint="Such as 15m; batches: --to-batch.")
     return rewind.batch_before(checkpoint, timedelta(seconds=parse_seconds(by, option="--by")))
 
 

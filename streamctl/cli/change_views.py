@@ -111,8 +111,11 @@ def _tables(given: Any) -> list[Table]:
         (
             item["query"],
             item["operator"],
-            item["watermark"] or "",
-            "unknown" if item["keys"] is None else item["keys"],
+            item.get("watermark")
+            or ""  # a plan may be older,
+            "unknown"
+            if item["keys"] is None
+            else item["keys"],
         )
         for item in facts.get("open_state", ())
     ]

@@ -1,10 +1,13 @@
 """Times and durations as operators type them."""
 
+import re
 from datetime import UTC, datetime, timedelta, tzinfo
 
 from streamctl.errors import SettingsInvalid
 
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
+_DURATION = re.compile(r"(\d{1,9}(?:\.\d+)?)(ms|[smhdw])", re.ASCII)
+_LONGEST_SECONDS = 100 * 365 * 86_400.0
 
 
 def parse_moment(text: str, *, option: str, zone: tzinfo | None = None) -> datetime:
@@ -18,8 +21,8 @@ def parse_moment(text: str, *, option: str, zone: tzinfo | None = None) -> datet
     Raises:
         SettingsInvalid: neither; the message names the option.
     """
-    if text[:-1].isdigit() and text[-1] in _UNITS:
-        return datetime.now(UTC) - timedelta(seconds=int(text[:-1]) * _UNITS[text[-1]])
+    if _DURATION.fullmatch(text):
+        return datetime.now(UTC) - timedelta(seconds=parse_seconds(text, option=option))
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
@@ -32,17 +35,16 @@ def parse_moment(text: str, *, option: str, zone: tzinfo | None = None) -> datet
 
 
 def parse_seconds(text: str, *, option: str) -> float:
-    """A duration in seconds, or with a unit: 90, 500ms, 90s, 5m, 2h, 1d.
+    """A duration, with its unit: 500ms, 90s, 15m, 2h, 1d, 4w.
+
+    A number alone might be minutes, records or batches to whoever types it.
 
     Raises:
-        SettingsInvalid: none; the message names the option.
+        SettingsInvalid: none, or longer than a century; the message names the option.
     """
-    number = text.rstrip("smhd")
-    try:
-        seconds = float(number) * _UNITS[text[len(number) :] or "s"]
-    except (ValueError, KeyError):
-        seconds = -1.0
-    if not 0 <= seconds < float("inf"):
+    found = _DURATION.fullmatch(text)
+    seconds = float(found[1]) * _UNITS[found[2]] if found else _LONGEST_SECONDS
+    if seconds >= _LONGEST_SECONDS:
         raise SettingsInvalid(f'{option} "{text}" is no duration', hint="Such as 90s, 15m, 2h, 1d.")
     return seconds
 

@@ -11,7 +11,6 @@ from streamctl.checkpoint.backup.sources import find_sources, settings_digest
 from streamctl.checkpoint.backup.take import About, Source, default_location
 from streamctl.errors import BrokerUnreachable, StreamctlError, TopicNotFound, Unsupported
 from streamctl.kafka.client import Broker
-from streamctl.priority import giving_way
 from streamctl.reports import OnEvent, Verdict, ignore
 from streamctl.settings.model import BackupSettings, Settings
 
@@ -123,16 +122,15 @@ def back_up(settings: Settings, *, on_event: OnEvent = ignore) -> Round:
     """One round by the settings. What goes wrong is in the report."""
     now = datetime.now(UTC)
     try:
-        with giving_way():
-            sources, about = sources_of(settings, settings.checkpoint.location, warn=lambda _: None)
-            return make_round(
-                repository_of(settings, create=True),
-                sources,
-                about,
-                policy_of(settings.backup),
-                read_data=settings.backup.read_data,
-                now=now,
-                on_event=on_event,
-            )
+        sources, about = sources_of(settings, settings.checkpoint.location, warn=lambda _: None)
+        return make_round(
+            repository_of(settings, create=True),
+            sources,
+            about,
+            policy_of(settings.backup),
+            read_data=settings.backup.read_data,
+            now=now,
+            on_event=on_event,
+        )
     except StreamctlError as error:
         return Round(verdict=Verdict.PROBLEM, at=now, problem=error.message)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from streamctl.checkpoint.backup.schedule import Round
 from streamctl.observe.watch import Regularly
+from streamctl.priority import giving_way
 from streamctl.reports import Verdict
 from streamctl.rundir.directory import RunDirectory
 from streamctl.rundir.records import BackupState
@@ -31,7 +32,13 @@ class ScheduledBackups:
         self._tell = tell
         every = 60.0 * settings.backup.every_minutes
         self._regularly = (
-            Regularly("backups", self._round, every_seconds=every, first_after_seconds=every)
+            Regularly(
+                "backups",
+                self._round,
+                every_seconds=every,
+                first_after_seconds=every,
+                on_trouble=self._trouble,
+            )
             if every and not settings.checkpoint.generation
             else None
         )
@@ -46,8 +53,13 @@ class ScheduledBackups:
         if self._regularly:
             self._regularly.end()
 
+    def _trouble(self, why: str) -> None:
+        if why:
+            self._tell("ERROR", f"no backup: {why}")
+
     def _round(self) -> Round:
-        made = back_up(self._settings)
+        with giving_way():  # the thread does nothing else
+            made = back_up(self._settings)
         before = self._run.read(BackupState)
         good = made.at if made.verdict is Verdict.OK else before.good_at if before else None
         if made.verdict is Verdict.OK:

@@ -111,6 +111,7 @@ class Supervisor:
         self._telling.publish(observed=end.observed, driver_pid=None)
         self._backups.end()
         self._end_observing()
+        self._files.last_words()
         self._log.close()
         if self._status.interrupted:
             return ExitCode.DEADLINE_PASSED
@@ -228,6 +229,7 @@ class Supervisor:
             next_attempt_at=None,
         )
         try:
+            self._await_room()
             self._await_broker(attempts)
             if self._wishes.stop:
                 return Exit(code=0, failure=None, ran_seconds=0, stop_requested=True)
@@ -265,6 +267,16 @@ class Supervisor:
     def _pump(self, driver: Driver) -> Watched:
         return Watched(driver, pump(driver.output, self._log))
 
+    def _await_room(self) -> None:
+        """A driver reads in the run directory what to do: on a full disk it would only fail."""
+        looks = 0
+        while self._files.waiting and not self._wishes.stop:
+            self._back_off_for(looks)
+            self._files.again()
+            looks += 1
+        if looks and not self._wishes.stop:
+            self._telling.publish(observed=Observed.STARTING, next_attempt_at=None)
+
     def _await_broker(self, attempts: Attempts) -> None:
         """Wait for an unreachable broker instead of spending attempts on it.
 
@@ -283,7 +295,7 @@ class Supervisor:
                     raise
                 if looks == 0:
                     self._telling.fail(error)
-                self._wait_for_broker(looks)
+                self._back_off_for(looks)
                 looks += 1
             else:
                 break
@@ -292,7 +304,8 @@ class Supervisor:
             self._log.event("INFO", f"Kafka answers again after {time.monotonic() - began:.0f} s")
             self._telling.publish(observed=Observed.STARTING, next_attempt_at=None)
 
-    def _wait_for_broker(self, looks: int) -> None:
+    def _back_off_for(self, looks: int) -> None:
+        """Wait for what is no fault of the driver's, longer each time; no attempt is spent."""
         wait = backoff_seconds(
             looks,
             settings=self._settings.supervise,

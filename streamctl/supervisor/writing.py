@@ -4,9 +4,13 @@ A full disk under the run directory hides the job from `status`, and must not en
 be written is kept, and written once there is room.
 """
 
+import time
 from collections.abc import Callable
 
 from streamctl.rundir.directory import RunDirectory, Written
+
+_LAST_SECONDS = 3.0
+_PAUSE_SECONDS = 0.2
 
 
 class Writing:
@@ -27,6 +31,18 @@ class Writing:
         before = bool(self._waiting)
         self._waiting[type(value)] = value
         self._try(before=before)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether something could not be written."""
+        return bool(self._waiting)
+
+    def last_words(self) -> None:
+        """Try once more for a while before the process ends."""
+        until = time.monotonic() + _LAST_SECONDS
+        while self._waiting and time.monotonic() < until:
+            time.sleep(_PAUSE_SECONDS)
+            self.again()
 
     def again(self) -> None:
         """Write what is waiting, if anything is."""

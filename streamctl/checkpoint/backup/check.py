@@ -120,7 +120,8 @@ def _bad_pieces(
     packs = [list(held) for _, held in groupby(there, key=lambda p: index[p].pack)]
     bad: dict[str, str] = {}
     done = 0
-    with ThreadPoolExecutor(_READS_AT_ONCE, thread_name_prefix="reads") as pool:
+    workers = _READS_AT_ONCE if repository.store.takes_many else 1
+    with ThreadPoolExecutor(workers, thread_name_prefix="reads") as pool:
         read = partial(_bad_of_pack, repository.store, index)
         for held, found in zip(packs, pool.map(read, packs), strict=True):
             bad |= found

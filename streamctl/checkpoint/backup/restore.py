@@ -10,7 +10,9 @@ import json
 import os
 import posixpath
 import shutil
+import threading
 import uuid
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -28,7 +30,7 @@ from streamctl.checkpoint.tree.files import local_path
 from streamctl.checkpoint.tree.reader import Checkpoint
 from streamctl.checkpoint.verify.kinds import Severity
 from streamctl.checkpoint.verify.verify import Level, verify
-from streamctl.errors import NotEmpty, NotFound, Refused, Unsupported, WouldNotStart
+from streamctl.errors import Interrupted, NotEmpty, NotFound, Refused, Unsupported, WouldNotStart
 from streamctl.reports import Event, OnEvent, Verdict
 
 _SCHEMAS = f"/{layout.STATE_SCHEMA}/"
@@ -183,12 +185,17 @@ def build(
     rewritten: list[str] = []
     done = 0
     groups = [list(held) for _, held in groupby(files, key=lambda file: _order(file, index))]
-    with ThreadPoolExecutor(_WRITERS, thread_name_prefix="restore") as pool:
-        write = partial(_write, repository.store, index, at=at, place=place)
-        for held, changed in zip(groups, pool.map(write, groups), strict=True):
-            rewritten += changed
-            done += sum(file.size_bytes for file in held)
-            on_event(Event(message="restoring", done=done, total=total, in_bytes=True))
+    given_up = threading.Event()
+    workers = _WRITERS if repository.store.takes_many else 1
+    with ThreadPoolExecutor(workers, thread_name_prefix="restore") as pool:
+        write = partial(_write, repository.store, index, at=at, place=place, given_up=given_up)
+        try:
+            for held, changed in zip(groups, pool.map(write, groups), strict=True):
+                rewritten += changed
+                done += sum(file.size_bytes for file in held)
+                on_event(Event(message="restoring", done=done, total=total, in_bytes=True))
+        finally:
+            given_up.set()
     for name in rewritten:
         for beside in layout.sidecars(name):
             Path(at, beside).unlink(missing_ok=True)
@@ -197,19 +204,32 @@ def build(
 
 
 def _write(
-    store: Store, index: Index, files: list[StoredFile], *, at: str, place: str
+    store: Store,
+    index: Index,
+    files: list[StoredFile],
+    *,
+    at: str,
+    place: str,
+    given_up: threading.Event,
 ) -> list[str]:
     """Write files whose content lies together; return those whose paths were changed."""
     reader, rewritten = PackReader(store, index, cached_groups=_CACHED_GROUPS), []
+
+    def content(file: StoredFile) -> Iterator[bytes]:
+        for piece in file.pieces:
+            if given_up.is_set():  # a file may be large, and whoever interrupted waits
+                raise Interrupted("restoring was given up")
+            yield reader.piece(piece)
+
     for file in files:
         if _names_itself(file.path):
-            data = b"".join(reader.piece(piece) for piece in file.pieces)
+            data = b"".join(content(file))
             changed = moved(data, place)
             rewritten += [file.path] if changed != data else []
             Path(at, file.path).write_bytes(changed)
             continue
         with open(posixpath.join(at, file.path), "wb") as stream:  # noqa: PTH123
-            stream.writelines(reader.piece(piece) for piece in file.pieces)
+            stream.writelines(content(file))
             if file.size_bytes >= _LARGE_BYTES:
                 os.fsync(stream.fileno())
     return rewritten

@@ -4,7 +4,7 @@ import json
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from streamctl.checkpoint.change import guards
@@ -69,10 +69,9 @@ def open_state(checkpoint: Checkpoint, *, query: str) -> list[OpenState]:
 def _watermark(checkpoint: Checkpoint, batch_id: int) -> datetime | None:
     """That of a batch, by which it closed windows (Spark `WatermarkSupport`)."""
     try:
-        watermark_ms = checkpoint.offsets(batch_id).watermark_ms
+        return checkpoint.offsets(batch_id).watermark
     except (StreamctlError, FileNotFoundError):
         return None
-    return datetime.fromtimestamp(watermark_ms / 1000, UTC) if watermark_ms else None
 
 
 def _keys(checkpoint: Checkpoint, store: Any, version: int) -> int | None:

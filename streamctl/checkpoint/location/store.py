@@ -62,6 +62,11 @@ class Store:
         """Whether it is the machine's own filesystem."""
         return isinstance(self.fs, LocalFiles)
 
+    @property
+    def takes_many(self) -> bool:
+        """Whether several threads may read at once: here, and from an async store of fsspec's."""
+        return self.is_local or bool(getattr(self.fs, "async_impl", False))
+
     def at(self, name: str) -> str:
         """The path of something below."""
         return posixpath.join(self.path, name)

@@ -127,7 +127,9 @@ def test_a_changed_file_of_the_same_length_is_noticed_by_its_time(checkpoint, re
 
 
 def test_large_files_go_in_pieces(checkpoint, repository, tmp_path, monkeypatch):
-    monkeypatch.setattr("streamctl.checkpoint.backup.content.PIECE_BYTES", 100)
+    for module in ("content", "packs"):
+        monkeypatch.setattr(f"streamctl.checkpoint.backup.{module}.PIECE_BYTES", 100)
+    monkeypatch.setattr("streamctl.checkpoint.backup.restore._LARGE_BYTES", 100)
     backup(checkpoint, repository)
     put_back(repository, tmp_path / "restored")
     was, now = digests(checkpoint), digests(tmp_path / "restored")

@@ -82,6 +82,14 @@ def test_what_is_given_up_says_how_many_and_after_which_watermark(tmp_path: Path
     )
 
 
+def test_a_watermark_beyond_the_calendar_is_no_reason_not_to_rotate(tmp_path: Path) -> None:
+    path = copy_golden("4.2.0", "hdfs-aggregation", tmp_path / "checkpoint")
+    newest = max((path / "offsets").glob("[0-9]*"), key=lambda file: int(file.name))
+    newest.write_text(newest.read_text().replace('"batchWatermarkMs":', '"batchWatermarkMs":1000'))
+    (given_up,) = open_state(Checkpoint.open(str(path)), query="windows")
+    assert (given_up.keys, given_up.watermark) == (21, None)
+
+
 def test_a_query_that_has_not_begun_is_carried_too(tmp_path: Path) -> None:
     """Twice rotated without a start between, or made and never run: nothing is passed over."""
     area = location(tmp_path / "at", queries=("windows",), batches=4)
