@@ -7,13 +7,19 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from streamctl.checkpoint.tree.reader import Checkpoint
 from streamctl.job.launcher import kill, session_members
+from streamctl.kafka.client import Broker
+from streamctl.lag.measure import measure
+from streamctl.lag.subjects import find_subjects
+from streamctl.observe.status import read_status
 from streamctl.rundir.directory import RunDirectory
 from streamctl.rundir.records import Status
+from streamctl.settings.model import Settings
 
 REPOSITORY = Path(__file__).parents[1]
 ASK_SECONDS = 1.0
@@ -81,15 +87,19 @@ class Project:
 
     def read_by(self) -> int:
         """Records that the slower query has read."""
-        queries = self.json("status").data["queries"]
-        return min(query["total_rows"] or 0 for query in queries)
+        return min((q.total_rows or 0 for q in read_status(self.run).queries), default=0)
 
     def drain(self, *flags: str) -> None:
-        """Wait until every query has read what its topic holds."""
-        until(
-            lambda: all(q["lag_records"] == 0 for q in self.json("lag", *flags).data["queries"]),
-            every=ASK_SECONDS,
-        )
+        """Wait until every query has read what its topic holds, as the program says at the end."""
+        settings = Settings.model_validate_json(self.run.settings_file.read_text())
+        with Broker.of(settings.kafka) as broker:
+            until(lambda: self._lag(settings, broker) == 0, every=ASK_SECONDS / 3)
+        assert {q["lag_records"] for q in self.json("lag", *flags).data["queries"]} == {0}
+
+    def _lag(self, settings: Settings, broker: Broker) -> int | None:
+        subjects = find_subjects(settings.checkpoint.location)
+        found = measure(subjects, broker, location="", now=datetime.now(UTC), ages=False)
+        return found.lag_records
 
     def clean(self) -> None:
         """End what is left, by process id."""

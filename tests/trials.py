@@ -38,7 +38,8 @@ def kills(count: int, chance: random.Random) -> list[Activity]:
     for number in range(count):
         phase = chance.choice(list(PHASES))
         at = action("job.kill_at", phase=phase) if number % 2 else action("job.kill")
-        method += [at, action("job.await_commit", after=chance.uniform(0, 4))]
+        pause = chance.uniform(0, 4)  # an aimed kill waits for its moment by itself
+        method += [at, action("job.await_commit", after=pause if number % 2 else 0.0)]
     return method
 
 
@@ -98,7 +99,7 @@ def cycles(place: Path, *, count: int, chance: random.Random) -> tuple[dict[str,
     experiment = Experiment(
         name="cycles", title=f"{count} faults and kills", hypothesis=STEADY, method=tuple(method),
         expects={"detected_by": ["status", "lag", "restart"]},
-        job={"supervise.attempts": 20 * count},
+        job={"supervise.attempts": 20 * count, "supervise.max_backoff_seconds": 0.5},
     )  # fmt: skip
     return _figures(place, experiment, chance=chance)
 

@@ -186,6 +186,13 @@ def _data() -> Iterator[Experiment]:
         expects={"detected_by": ["rejected"]}, tags=("quick",),
     )  # fmt: skip
     yield made(
+        "data-poison", "A record fails every batch that it is in, until it is set aside",
+        action("data.poison", after=5),
+        job={"job.entry": "jobs.fragile_telemetry:FragileTelemetryJob", "poison.quarantine": True},
+        expects={"detected_by": ["status", "restart"], "recovered_within_seconds": 300},
+        recovery_seconds=300, tags=("more",),
+    )  # fmt: skip
+    yield made(
         "data-mostly-invalid", "Invalid records flood in: the circuit breaker opens, then closes",
         action("data.burst", records=6000, flaws={"all": 0.9}),
         expects={"detected_by": ["status", "alert"]} | _BY_HAND, recovery_seconds=240,

@@ -181,7 +181,7 @@ def command_of(plan: "Plan", flow: "Flow", assignments: list[str]) -> str:
         ("--rate", plan.first),
         ("--seconds", plan.seconds),
         ("--halvings", plan.halvings),
-        ("--confirm", plan.confirm_seconds),
+        ("--confirm", f"{plan.confirm_seconds:g}s"),
         ("--partitions", plan.partitions),
         ("--devices", flow.devices),
         ("--record-bytes", flow.record_bytes),

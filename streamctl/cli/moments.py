@@ -42,7 +42,7 @@ def parse_seconds(text: str, *, option: str) -> float:
     Raises:
         SettingsInvalid: none, or longer than a century; the message names the option.
     """
-    found = _DURATION.fullmatch(text)
+    found = _DURATION.fullmatch("0s" if text == "0" else text)
     seconds = float(found[1]) * _UNITS[found[2]] if found else _LONGEST_SECONDS
     if seconds >= _LONGEST_SECONDS:
         raise SettingsInvalid(f'{option} "{text}" is no duration', hint="Such as 90s, 15m, 2h, 1d.")

@@ -18,7 +18,7 @@ ARGUMENTS = {
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
-    [("0s", 0), ("500ms", 0.5), ("1.5s", 1.5), ("5m", 300), ("2h", 7200), ("1d", 86_400)],
+    [("0", 0), ("0s", 0), ("500ms", 0.5), ("1.5s", 1.5), ("5m", 300), ("2h", 7200), ("1d", 86_400)],
 )
 def test_a_duration(text, seconds):
     assert parse_seconds(text, option="--for") == seconds

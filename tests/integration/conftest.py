@@ -10,6 +10,12 @@ from streamctl.kafka.client import Broker
 from streamctl.sandbox import lifecycle as sandbox
 from tests.harness import Project
 
+QUICK_TO_SAY_IDLE = {
+    "spark.sql.streaming.noDataProgressEventInterval": "1s",
+    "spark.sql.streaming.pollingDelay": "100ms",
+}
+"""A start with nothing to read is ready when Spark says so, by default after 10 s."""
+
 
 @pytest.fixture(scope="session")
 def kafka_directory(tmp_path_factory) -> Iterator[Path]:
@@ -66,6 +72,7 @@ def project(tmp_path, kafka, topic) -> Iterator[Project]:
         {
             "kafka": {"bootstrap_servers": kafka, "topic": topic, "starting_offsets": "earliest"},
             "spark": {"master": "local[2]", "shuffle_partitions": 2},
+            "spark.options": QUICK_TO_SAY_IDLE,
         },
     )
     yield made

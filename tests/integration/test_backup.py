@@ -11,7 +11,7 @@ from tests import accounting
 from tests.harness import until
 
 pytestmark = pytest.mark.integration
-RECORDS = 6000
+RECORDS = 4500
 SLOW = ("--set", "kafka.max_offsets_per_trigger=300")
 SCHEDULED = (
     *("--set", "backup.every_minutes=0.2"),

@@ -17,6 +17,7 @@ from streamctl.rundir.records import Failure, FailureClass, Observed
 from streamctl.sandbox import lifecycle as sandbox
 from tests import accounting
 from tests.harness import ASK_SECONDS, Project, until
+from tests.integration.conftest import QUICK_TO_SAY_IDLE
 
 pytestmark = pytest.mark.integration
 TELEMETRY = ("windows", "dead_letters")
@@ -248,7 +249,8 @@ def test_a_broker_that_was_lost_is_told_once_and_nothing_is_lost(tmp_path):
             "kafka": {"bootstrap_servers": servers, "topic": topic, "starting_offsets": "earliest"},
             "kafka.options": quick,
             "spark": {"master": "local[2]", "shuffle_partitions": 2},
-            "spark.options": {"spark.sql.streaming.minBatchesToRetain": "1000000"},
+            "spark.options": QUICK_TO_SAY_IDLE
+            | {"spark.sql.streaming.minBatchesToRetain": "1000000"},
         },
     )
     try:

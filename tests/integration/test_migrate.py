@@ -5,6 +5,7 @@ import shutil
 import pytest
 
 from tests.harness import Project
+from tests.integration.conftest import QUICK_TO_SAY_IDLE
 from tests.migrations import VARIANTS, counted
 
 pytestmark = pytest.mark.integration
@@ -23,6 +24,7 @@ def job(project, kafka, topic):
                 "max_offsets_per_trigger": 500,
             },
             "spark": {"master": "local[2]", "shuffle_partitions": 2},
+            "spark.options": QUICK_TO_SAY_IDLE,
             "stream": {"watermark": "10 minutes"},
         }
     )

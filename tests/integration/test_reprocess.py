@@ -55,7 +55,7 @@ def test_history_is_processed_again_and_the_live_job_goes_on_from_it(project, ap
     )
     assert not apart.path.exists()
 
-    command = ("reprocess", "--batch-records", "600", "--parallel", "1")
+    command = ("reprocess", "--batch-records", "600", "--parallel", "1", "--nice", "0")
     takes_interrupts = ("env", "--default-signal=INT")  # also under a shell that ignores them
     first = project.spawn(*command, "-o", "json", prefix=takes_interrupts)
     checkpoint = project.directory / "data" / "checkpoint" / "0002" / "windows"

@@ -54,6 +54,16 @@ def _strange(device: str, time: str) -> list[tuple[str, bytes | None, str | None
     ]
 
 
+def poison(subject: Subject, each: int = 1) -> dict[str, int]:
+    """Send records that fail every batch of `jobs.fragile_telemetry`, until they are set aside."""
+    return subject.feed.strange(_poison, each=each)
+
+
+def _poison(device: str, time: str) -> list[tuple[str, bytes | None, str | None]]:
+    text = json.dumps({"device_id": device, "event_timestamp": time, "note": "poison"})
+    return [("poison", text.encode(), "poison:USER_RAISED_EXCEPTION")]
+
+
 def pause(subject: Subject, seconds: float = 120.0) -> None:
     """Send nothing more, and wait until the job has committed what there is.
 
@@ -75,4 +85,5 @@ VERBS = {
     "data.resume": action(resume, Part.ASIDE),
     "data.burst": action(burst, Part.FAULT),
     "data.strange": action(strange, Part.FAULT),
+    "data.poison": action(poison, Part.FAULT),
 }

@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from jobs.fragile_telemetry import POISON
 from streamctl.chaos.catalogue import catalogue, run_by, selected
 from streamctl.chaos.experiment import (
     Activity,
@@ -15,7 +16,7 @@ from streamctl.chaos.experiment import (
     parse_activity,
     parse_experiment,
 )
-from streamctl.chaos.verbs.data import _strange
+from streamctl.chaos.verbs.data import _poison, _strange
 from streamctl.chaos.verbs.table import VERBS, check, part_of, perform, undo_of
 from streamctl.errors import NotFound
 
@@ -94,6 +95,13 @@ def test_strange_records_say_what_must_become_of_them():
     good = [json.loads(value) for _, value, reason in made if reason is None]
     assert {record["device_id"] for record in good} == {"d"}
     assert len({name for name, *_ in made}) == len(made)
+
+
+def test_poison_is_what_the_fragile_job_fails_on():
+    ((_, value, reason),) = _poison("d", "2026-01-31T12:00:00.000Z")
+    assert POISON.encode() in value
+    assert reason.startswith("poison:")
+    assert not any(POISON.encode() in (value or b"") for _, value, _ in _strange("d", "t"))
 
 
 def test_an_experiment_of_one_s_own_may_use_our_verbs():
