@@ -51,20 +51,7 @@ def run(path: Path, *, watch_stdin: bool, standby: bool = False) -> ExitCode:
     if watch_stdin:
         requests.listen_to_stdin()
     driver = Driver(settings=settings, directory=directory, waits=standby)
-    failure = driver.run(requests)
-    if failure is None:
-        return ExitCode.DONE
-    if not driver.waits:  # the failure of one that waits is not the job's
-        directory.write(failure)
-    told = f"{failure.condition}: {failure.message}"
-    driver.log.error(
-        told,
-        failure_class=failure.failure_class.value,
-        hint=failure.hint,
-        query=failure.query,
-        batch=failure.batch_id,
-    )
-    return ExitCode.FAILED
+    return ExitCode.DONE if driver.run(requests) is None else ExitCode.FAILED
 
 
 class Driver:
@@ -79,17 +66,28 @@ class Driver:
         self._directory = directory
         self.waits = waits
         self._take_in_launch()
+        self._session: Session | None = None
         self._queries: dict[str, StreamingQuery] = {}
         self._ending = Ending("", on_reached=lambda: None)
         self._told_end: set[str] = set()
 
     def run(self, requests: StopRequests) -> Failure | None:
         """Run until asked to stop, or until a query ended; None when nothing went wrong."""
-        session = None
+        try:
+            failure = self._work(requests)
+            if failure is not None:
+                self._tell(failure)  # at once: Spark may take its time to end
+            return failure
+        finally:
+            if self._session is not None:
+                self._session.end()
+                self.log.info("Spark is gone", reason=requests.reason or "ended by itself")
+
+    def _work(self, requests: StopRequests) -> Failure | None:
         try:
             job = load_job(self._settings.job.entry)
             options = options_of(job, self._settings.job.options)
-            session = self._start_session(requests)
+            session = self._session = self._start_session(requests)
             if self.waits:
                 self._warm_up(session, job, options)
                 if not self._await_take_over(session, requests):
@@ -102,10 +100,22 @@ class Driver:
             return self._failure(FailureClass.CONFIGURATION, error, error.message, error.hint)
         except Exception as error:  # noqa: BLE001  (the outermost boundary)
             return self._unexpected(error)
-        finally:
-            if session is not None:
-                session.end()
-                self.log.info("Spark is gone", reason=requests.reason or "ended by itself")
+
+    def _tell(self, failure: Failure) -> None:
+        told = f"{failure.condition}: {failure.message}"
+        self.log.error(
+            told,
+            failure_class=failure.failure_class.value,
+            hint=failure.hint,
+            query=failure.query,
+            batch=failure.batch_id,
+        )
+        if self.waits:
+            return  # the failure of one that waits is not the job's
+        try:
+            self._directory.write(failure)
+        except OSError as error:
+            self.log.exception("failure.json could not be written", error=str(error))
 
     def _take_in_launch(self) -> None:
         """Read what differs between attempts."""

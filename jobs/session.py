@@ -11,12 +11,14 @@ import os
 import shlex
 import signal
 import subprocess
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from py4j.protocol import Py4JError
 from pyspark import SparkConf, SparkContext
 from pyspark.java_gateway import launch_gateway
 from pyspark.sql import SparkSession
@@ -30,6 +32,7 @@ from streamctl.settings.model import Settings
 from streamctl.settings.secrets import resolve
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_STOP_SECONDS = 30.0
 
 _PROVIDERS = {
     "rocksdb": "org.apache.spark.sql.execution.streaming.state.RocksDBStateStoreProvider",
@@ -51,19 +54,25 @@ class Session:
         """Stop Spark and wait until the JVM is gone: only then is a checkpoint at rest.
 
         The JVM ends in order when its input ends, which also writes the class-data archive.
-        One that does not end in time is killed.
+        One that does not end in time is killed, and before that one in which Spark does not stop:
+        without memory for another thread it waits for answers of its own that never come.
         """
-        try:
+        overdue = threading.Timer(_STOP_SECONDS, self.jvm.kill)
+        overdue.daemon = True
+        overdue.start()
+        gone = (Py4JError, OSError)  # what a call into it meets then
+        with suppress(*gone):
             self.spark.stop()
-        finally:
+        overdue.cancel()
+        with suppress(*gone):
             self.gateway.shutdown()
-            if self.jvm.stdin is not None:
-                self.jvm.stdin.close()
-            try:
-                self.jvm.wait(timeout_seconds)
-            except subprocess.TimeoutExpired:
-                self.jvm.kill()
-                self.jvm.wait()
+        if self.jvm.stdin is not None:
+            self.jvm.stdin.close()
+        try:
+            self.jvm.wait(timeout_seconds)
+        except subprocess.TimeoutExpired:
+            self.jvm.kill()
+            self.jvm.wait()
 
     def heap(self) -> dict[str, int]:
         """What the JVM's heap holds and may hold, in bytes: `java.lang.Runtime`."""

@@ -177,6 +177,8 @@ def judge(
     if new:
         more = f"; and {len(new) - 1} more" if len(new) > 1 else ""
         return Verdict.PROBLEM, [f"{new[-1].describe()}{more}"]
+    if status.observed is Observed.RUNNING and failure and failure.attempt == status.attempt:
+        return Verdict.PROBLEM, [f"the driver has failed, and is about to end{told}"]
     if status.observed in {Observed.STARTING, Observed.STOPPING}:
         return Verdict.UNKNOWN, [f"the job is {status.observed}"]
     return Verdict.OK, []

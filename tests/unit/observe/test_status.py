@@ -8,10 +8,27 @@ import pytest
 from streamctl.observe.status import judge
 from streamctl.reports import Verdict
 from streamctl.resilience.breaker import BreakerState, Circuit, closed
-from streamctl.rundir.records import Desired, Observed
+from streamctl.rundir.records import Desired, Failure, FailureClass, Observed
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 OPEN = BreakerState(circuit=Circuit.OPEN, since=NOW, reason="60 % were rejected")
+
+
+def test_a_driver_that_has_failed_and_not_yet_ended_is_a_problem():
+    failure = Failure(
+        at=NOW, failure_class=FailureClass.INFRASTRUCTURE, condition="IOException",
+        message="Cannot allocate memory", attempt=2,
+    )  # fmt: skip
+    status = SimpleNamespace(
+        observed=Observed.RUNNING, desired=Desired.RUNNING, started_at=NOW, attempt=2
+    )
+    found, reasons = judge(status, alive=True, failure=failure)
+    assert (found, reasons) == (
+        Verdict.PROBLEM,
+        ["the driver has failed, and is about to end: IOException: Cannot allocate memory"],
+    )
+    status.attempt = 3  # what it failed of is over
+    assert judge(status, alive=True, failure=failure) == (Verdict.OK, [])
 
 
 @pytest.mark.parametrize(
