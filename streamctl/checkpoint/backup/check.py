@@ -14,7 +14,7 @@ from streamctl.checkpoint.location.store import Store
 from streamctl.errors import Malformed, NotFound, StreamctlError
 from streamctl.reports import Event, OnEvent, Verdict, iso, worst
 
-_READS_AT_ONCE = 4
+_READS_AT_ONCE, _LOCAL_READS_AT_ONCE = 8, 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,14 +120,19 @@ def _bad_pieces(
     packs = [list(held) for _, held in groupby(there, key=lambda p: index[p].pack)]
     bad: dict[str, str] = {}
     done = 0
-    workers = _READS_AT_ONCE if repository.store.takes_many else 1
-    with ThreadPoolExecutor(workers, thread_name_prefix="reads") as pool:
+    with ThreadPoolExecutor(_workers(repository.store), thread_name_prefix="reads") as pool:
         read = partial(_bad_of_pack, repository.store, index)
         for held, found in zip(packs, pool.map(read, packs), strict=True):
             bad |= found
             done += len(held)
             on_event(Event(message="reading back", done=done, total=len(there)))
     return bad
+
+
+def _workers(store: Store) -> int:
+    if store.is_local:
+        return _LOCAL_READS_AT_ONCE
+    return _READS_AT_ONCE if store.takes_many else 1
 
 
 def _bad_of_pack(store: Store, index: Index, pieces: list[str]) -> dict[str, str]:

@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from itertools import groupby
+from itertools import chain, groupby
 from pathlib import Path
 
 from streamctl.checkpoint.backup.format import Manifest, StoredFile, StoredQuery
@@ -36,7 +36,7 @@ from streamctl.reports import Event, OnEvent, Verdict
 _SCHEMAS = f"/{layout.STATE_SCHEMA}/"
 _WRITERS = 4
 _CACHED_GROUPS = 2
-_LARGE_BYTES = 4 << 20
+_LARGE_BYTES = 1 << 20
 """From here on a file is synced while others are read and checked; the rest at the end."""
 
 
@@ -185,22 +185,29 @@ def build(
     rewritten: list[str] = []
     done = 0
     groups = [list(held) for _, held in groupby(files, key=lambda file: _order(file, index))]
+    beside = [held for held in groups if _is_worth_a_thread(held, repository.store)]
+    small = [held for held in groups if not _is_worth_a_thread(held, repository.store)]
     given_up = threading.Event()
-    workers = _WRITERS if repository.store.takes_many else 1
-    with ThreadPoolExecutor(workers, thread_name_prefix="restore") as pool:
+    with ThreadPoolExecutor(_WRITERS, thread_name_prefix="restore") as pool:
         write = partial(_write, repository.store, index, at=at, place=place, given_up=given_up)
         try:
-            for held, changed in zip(groups, pool.map(write, groups), strict=True):
+            large = zip(beside, pool.map(write, beside), strict=True)
+            for held, changed in chain(((held, write(held)) for held in small), large):
                 rewritten += changed
                 done += sum(file.size_bytes for file in held)
                 on_event(Event(message="restoring", done=done, total=total, in_bytes=True))
         finally:
             given_up.set()
     for name in rewritten:
-        for beside in layout.sidecars(name):
-            Path(at, beside).unlink(missing_ok=True)
+        for sidecar in layout.sidecars(name):
+            Path(at, sidecar).unlink(missing_ok=True)
     _require_sound(at)
     return len(rewritten)
+
+
+def _is_worth_a_thread(files: list[StoredFile], store: Store) -> bool:
+    """Small files keep the interpreter busy, and threads only in each other's way."""
+    return store.takes_many and (not store.is_local or files[0].size_bytes >= _LARGE_BYTES)
 
 
 def _write(
