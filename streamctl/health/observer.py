@@ -18,7 +18,7 @@ from streamctl.health.alerts.alerter import Alerter
 from streamctl.health.alerts.book import AlertBook
 from streamctl.health.alerts.deliver import Delivery
 from streamctl.health.looks import Looks
-from streamctl.health.rules import HealthReport, is_live, judge, judge_unseen
+from streamctl.health.rules import HealthReport, is_live, judge, judge_unseen, troubles
 from streamctl.health.server import Server
 from streamctl.health.trend import Trend, drawn_batches
 from streamctl.lag.publish import Published, publish_once
@@ -50,6 +50,7 @@ class Observer:
 
     Attributes:
         url: where it answers; empty for nowhere.
+        unwell: what the rules about driver and queries say against the job, as first said.
     """
 
     def __init__(
@@ -72,6 +73,8 @@ class Observer:
             self._read_journal, fresh_seconds=_FRESH_SECONDS, within_seconds=_LOOK_SECONDS
         )
         self._blind = ""
+        self.unwell = ""
+        self._unwell_names: list[str] = []
         self._beat = time.monotonic()
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._run, name="observer", daemon=True)
@@ -241,12 +244,21 @@ class Observer:
             self._trend.add(sample)
             self._sizes.add(sample)
             self._alerter.look(sample)
+            self._note_health(sample)
             blind = ""
         except StreamctlError as error:
             blind = error.message
         except Exception as error:  # noqa: BLE001 - the observer must not end for one bad look
             blind = f"unexpected {type(error).__name__}: {error}"
         self._tell_sight(blind)
+
+    def _note_health(self, sample: Sample) -> None:
+        """Keep the first words of a trouble: its seconds grow at each look."""
+        wrong = [check for check in troubles(sample) if check.verdict is Verdict.PROBLEM]
+        names = [check.name for check in wrong]
+        if names != self._unwell_names:
+            self._unwell_names = names
+            self.unwell = "; ".join(f"{check.name}: {check.detail}" for check in wrong)
 
     def _tell_sight(self, blind: str) -> None:
         """Told once when it begins and once when it is over, not at each look."""

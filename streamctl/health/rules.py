@@ -53,17 +53,21 @@ def judge(sample: Sample, *, loop_age_seconds: float, also: Iterable[Check] = ()
         also: what else was looked at; it counts for the verdict, not for readiness.
     """
     loop = _loop(loop_age_seconds)
-    job = [_job(sample), _driver(sample)]
-    queries = [_query(query) for query in sample.queries]
-    checks = [loop, *job, *queries, _kafka(sample), *also]
+    job = [_job(sample), *troubles(sample)]
+    checks = [loop, *job, _kafka(sample), *also]
     live = is_live(loop_age_seconds)
     return HealthReport(
         verdict=worst(check.verdict for check in checks),
         at=sample.at,
         live=live,
-        ready=live and bool(queries) and all(c.verdict is Verdict.OK for c in [*job, *queries]),
+        ready=live and bool(sample.queries) and all(c.verdict is Verdict.OK for c in job),
         checks=checks,
     )
+
+
+def troubles(sample: Sample) -> list[Check]:
+    """Rules 3 and 4: of a job that runs, whether it does what it is there for."""
+    return [_driver(sample), *(_query(query) for query in sample.queries)]
 
 
 def judge_unseen(

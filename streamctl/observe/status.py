@@ -179,6 +179,8 @@ def judge(
         return Verdict.PROBLEM, [f"{new[-1].describe()}{more}"]
     if status.observed is Observed.RUNNING and failure and failure.attempt == status.attempt:
         return Verdict.PROBLEM, [f"the driver has failed, and is about to end{told}"]
+    if status.observed is Observed.RUNNING and status.unwell:
+        return Verdict.PROBLEM, [status.unwell]
     if status.observed in {Observed.STARTING, Observed.STOPPING}:
         return Verdict.UNKNOWN, [f"the job is {status.observed}"]
     return Verdict.OK, []

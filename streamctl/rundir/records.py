@@ -171,6 +171,7 @@ class Status:
         interrupted: whether a stop had to kill the driver, its deadline being past.
         standby_pid: a second driver that waits to take over, None while there is none.
         url: where the supervisor answers; empty for nowhere.
+        unwell: what the health rules say against a job that runs; empty while they say nothing.
     """
 
     desired: Desired
@@ -194,3 +195,4 @@ class Status:
     standby_pid: int | None = None
     master: str = ""
     url: str = ""
+    unwell: str = ""

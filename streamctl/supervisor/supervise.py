@@ -336,6 +336,8 @@ class Supervisor:
             self._telling.publish(idle_queries=sorted(self._tail.idle))
         if self._observer and self._observer.url != self._status.url:
             self._telling.publish(url=self._observer.url)
+        if self._observer and self._observer.unwell != self._status.unwell:
+            self._telling.publish(unwell=self._observer.unwell)
         self._telling.ran(time.monotonic() - driver.started)
         self._renew_lease(driver.pid)
         self._keep_standby()

@@ -110,9 +110,11 @@ def test_a_job_is_watched(project, broker, topic):
             until(lambda: get(url + "readyz")[0] == 503, seconds=STALL_SECONDS + 3)
             assert get(url + "livez")[0] == 200
             assert json.loads(get(url + "health")[1])["verdict"] == "problem"
+            until(lambda: "stopped by a signal" in str(project.json("status").data["reasons"]))
         finally:
             signal_driver(project, signal.SIGCONT)
         until(lambda: get(url + "readyz")[0] == 200)
+        until(lambda: project.json("status").data["verdict"] == "ok")
         assert project("stop").exit_code == 0
     with pytest.raises(urllib.error.URLError):
         urllib.request.urlopen(url + "livez", timeout=5)  # noqa: S310

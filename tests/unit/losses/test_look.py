@@ -270,7 +270,7 @@ def test_status_tells_a_loss_until_the_next_start(run, store, written, kafka):
 
     def at(started):
         status = SimpleNamespace(
-            observed=Observed.RUNNING, desired=Desired.RUNNING, started_at=started
+            observed=Observed.RUNNING, desired=Desired.RUNNING, started_at=started, unwell=""
         )
         return judge(status, alive=True, failure=None, losses=losses)
 

@@ -20,7 +20,7 @@ def test_a_driver_that_has_failed_and_not_yet_ended_is_a_problem():
         message="Cannot allocate memory", attempt=2,
     )  # fmt: skip
     status = SimpleNamespace(
-        observed=Observed.RUNNING, desired=Desired.RUNNING, started_at=NOW, attempt=2
+        observed=Observed.RUNNING, desired=Desired.RUNNING, started_at=NOW, attempt=2, unwell=""
     )
     found, reasons = judge(status, alive=True, failure=failure)
     assert (found, reasons) == (
@@ -42,7 +42,19 @@ def test_a_driver_that_has_failed_and_not_yet_ended_is_a_problem():
     ],
 )
 def test_an_open_breaker_is_a_problem_from_its_first_moment(observed, breaker, verdict):
-    status = SimpleNamespace(observed=observed, desired=Desired.RUNNING, started_at=NOW)
+    status = SimpleNamespace(observed=observed, desired=Desired.RUNNING, started_at=NOW, unwell="")
     found, reasons = judge(status, alive=True, failure=None, breaker=breaker)
     assert found is verdict
     assert (reasons == ["the circuit breaker is open: 60 % were rejected"]) is (found.value != "ok")
+
+
+@pytest.mark.parametrize(
+    ("observed", "verdict"), [(Observed.RUNNING, Verdict.PROBLEM), (Observed.STARTING, "unknown")]
+)
+def test_what_the_health_rules_say_against_a_running_job_counts(observed, verdict):
+    status = SimpleNamespace(
+        observed=observed, desired=Desired.RUNNING, started_at=NOW, unwell="query a: no batch"
+    )
+    found, reasons = judge(status, alive=True, failure=None)
+    assert found == verdict
+    assert (reasons == ["query a: no batch"]) is (observed is Observed.RUNNING)
