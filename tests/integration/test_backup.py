@@ -20,6 +20,17 @@ SCHEDULED = (
 """Without a policy nothing is pruned, which would keep others out of the repository."""
 
 
+def taken_while_it_runs(project, windows, *, count):
+    """Backups, each when the job has committed more than the one before has."""
+    held = 2
+    for _ in range(count):
+        until(lambda: windows.log_ids().committed[-1] > held)  # noqa: B023 - called at once
+        taken = project.json("backup", "take")
+        assert taken.exit_code == 0, taken.stderr
+        held = next(q["batch_id"] for q in taken.data["queries"] if q["name"] == "windows")
+        yield taken.data
+
+
 def test_a_running_job_is_backed_up_and_goes_on_from_there(project, tmp_path):
     ledger = tmp_path / "ledger"
     sent = project(
@@ -29,12 +40,7 @@ def test_a_running_job_is_backed_up_and_goes_on_from_there(project, tmp_path):
     assert sent.exit_code == 0, sent.stderr
     assert project("start", *SLOW, *SCHEDULED).exit_code == 0
     windows = project.checkpoints()["windows"]
-    backups = []
-    for batch in (3, 4, 5, 6):
-        until(lambda: windows.log_ids().committed[-1] >= batch)  # noqa: B023 - called at once
-        taken = project.json("backup", "take")
-        assert taken.exit_code == 0, taken.stderr
-        backups.append(taken.data)
+    backups = list(taken_while_it_runs(project, windows, count=4))
     batches = [{q["name"]: q["batch_id"] for q in taken["queries"]} for taken in backups]
     assert [at["windows"] for at in batches] == sorted({at["windows"] for at in batches})
     assert backups[0]["queries"][0]["lag_records"] > 0
