@@ -191,7 +191,12 @@ class Driver:
                 "generation": self._launch.generation,
             },
         )
-        file.write("launched", queries=[query.name for query in queries], jvm_pid=session.jvm.pid)
+        file.write(
+            "launched",
+            queries=[query.name for query in queries],
+            triggers={query.name: query.trigger for query in queries if query.trigger},
+            jvm_pid=session.jvm.pid,
+        )
 
         def ended(name: str) -> None:
             self._told_end.add(name)

@@ -7,6 +7,7 @@ driver only, which then stops the queries in order. The JVM ends when its standa
 so it never outlives the driver for long.
 """
 
+import logging
 import os
 import shlex
 import signal
@@ -32,7 +33,8 @@ from streamctl.settings.model import Settings
 from streamctl.settings.secrets import resolve
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
-_STOP_SECONDS = 30.0
+_STOP_SECONDS = 45.0
+_LOG = logging.getLogger(__name__)
 
 _PROVIDERS = {
     "rocksdb": "org.apache.spark.sql.execution.streaming.state.RocksDBStateStoreProvider",
@@ -57,28 +59,46 @@ class Session:
         One that does not end in time is killed, and before that one in which Spark does not stop:
         without memory for another thread it waits for answers of its own that never come.
         """
-        overdue = threading.Timer(_STOP_SECONDS, self.jvm.kill)
-        overdue.daemon = True
-        overdue.start()
         gone = (Py4JError, OSError)  # what a call into it meets then
-        with suppress(*gone):
-            self.spark.stop()
-        overdue.cancel()
-        with suppress(*gone):
-            self.gateway.shutdown()
-        if self.jvm.stdin is not None:
-            self.jvm.stdin.close()
         try:
-            self.jvm.wait(timeout_seconds)
-        except subprocess.TimeoutExpired:
-            self.jvm.kill()
-            self.jvm.wait()
+            with _killing(self.jvm, after_seconds=_STOP_SECONDS), suppress(*gone):
+                self.spark.stop()
+        finally:
+            with suppress(*gone):
+                self.gateway.shutdown()
+            if self.jvm.stdin is not None:
+                self.jvm.stdin.close()
+            try:
+                self.jvm.wait(timeout_seconds)
+            except subprocess.TimeoutExpired:
+                self.jvm.kill()
+                self.jvm.wait()
 
     def heap(self) -> dict[str, int]:
         """What the JVM's heap holds and may hold, in bytes: `java.lang.Runtime`."""
         runtime = self.gateway.jvm.java.lang.Runtime.getRuntime()
         used = runtime.totalMemory() - runtime.freeMemory()
         return {"heap_bytes": used, "heap_max_bytes": runtime.maxMemory()}
+
+
+@contextmanager
+def _killing(process: "subprocess.Popen[bytes]", *, after_seconds: float) -> Iterator[None]:
+    """Kill a process if what is done within takes longer."""
+
+    def kill() -> None:
+        _LOG.warning("Spark has not stopped within %g s: its JVM is killed", after_seconds)
+        process.kill()
+
+    overdue = threading.Timer(after_seconds, kill)
+    overdue.daemon = True
+    try:
+        overdue.start()
+    except RuntimeError:  # this process may have no thread more either
+        process.kill()
+    try:
+        yield
+    finally:
+        overdue.cancel()
 
 
 def start_session(*, settings: Settings, launch: Launch, directory: RunDirectory) -> Session:

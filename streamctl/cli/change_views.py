@@ -111,11 +111,8 @@ def _tables(given: Any) -> list[Table]:
         (
             item["query"],
             item["operator"],
-            item.get("watermark")
-            or ""  # a plan may be older,
-            "unknown"
-            if item["keys"] is None
-            else item["keys"],
+            item.get("watermark") or "",  # a plan may be older
+            "unknown" if item["keys"] is None else item["keys"],
         )
         for item in facts.get("open_state", ())
     ]

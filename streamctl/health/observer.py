@@ -7,7 +7,7 @@ goes to the log.
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,7 @@ from streamctl.observe.model import Sample
 from streamctl.observe.watch import Regularly, Watch
 from streamctl.reports import Check, Verdict
 from streamctl.rundir.directory import RunDirectory
+from streamctl.rundir.records import Observed
 from streamctl.settings.model import Settings
 from streamctl.settings.secrets import resolve
 
@@ -40,6 +41,18 @@ _EXPORT_SECONDS = 10.0
 _LAST_NOTICES_SECONDS = 10.0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unwell:
+    """What the rules say against an attempt: by name and hint, and in words."""
+
+    attempt: int = 0
+    kinds: tuple[tuple[str, str], ...] = ()
+    told: str = ""
+
+
+NOTHING = Unwell()
+
+
 class Observer:
     """Observes one run.
 
@@ -50,7 +63,6 @@ class Observer:
 
     Attributes:
         url: where it answers; empty for nowhere.
-        unwell: what the rules about driver and queries say against the job, as first said.
     """
 
     def __init__(
@@ -73,8 +85,7 @@ class Observer:
             self._read_journal, fresh_seconds=_FRESH_SECONDS, within_seconds=_LOOK_SECONDS
         )
         self._blind = ""
-        self.unwell = ""
-        self._unwell_names: list[str] = []
+        self._unwell = NOTHING
         self._beat = time.monotonic()
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._run, name="observer", daemon=True)
@@ -241,24 +252,32 @@ class Observer:
     def _look(self, *, begun_after: float = 0.0) -> None:
         try:
             sample = self._looks.newest(begun_after=begun_after)
+            self._note_health(sample)
             self._trend.add(sample)
             self._sizes.add(sample)
             self._alerter.look(sample)
-            self._note_health(sample)
             blind = ""
         except StreamctlError as error:
             blind = error.message
         except Exception as error:  # noqa: BLE001 - the observer must not end for one bad look
             blind = f"unexpected {type(error).__name__}: {error}"
+        if blind:
+            self._unwell = NOTHING
         self._tell_sight(blind)
+
+    def unwell(self, attempt: int) -> str:
+        """What the rules about driver and queries say against a running attempt, as first said."""
+        return self._unwell.told if self._unwell.attempt == attempt else ""
 
     def _note_health(self, sample: Sample) -> None:
         """Keep the first words of a trouble: its seconds grow at each look."""
-        wrong = [check for check in troubles(sample) if check.verdict is Verdict.PROBLEM]
-        names = [check.name for check in wrong]
-        if names != self._unwell_names:
-            self._unwell_names = names
-            self.unwell = "; ".join(f"{check.name}: {check.detail}" for check in wrong)
+        running = sample.status.observed is Observed.RUNNING
+        wrong = [c for c in troubles(sample) if c.verdict is Verdict.PROBLEM] if running else []
+        kinds = tuple((check.name, check.hint) for check in wrong)
+        attempt = sample.status.attempt
+        if (kinds, attempt) != (self._unwell.kinds, self._unwell.attempt):
+            told = "; ".join(f"{check.name}: {check.detail}" for check in wrong)
+            self._unwell = Unwell(attempt=attempt, kinds=kinds, told=told)
 
     def _tell_sight(self, blind: str) -> None:
         """Told once when it begins and once when it is over, not at each look."""

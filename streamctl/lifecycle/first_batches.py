@@ -37,4 +37,5 @@ def watch_first_batches(run: RunDirectory, *, seconds: float, on_event: OnEvent)
 
 def is_working(status: StatusReport) -> bool:
     """Whether the job runs since it was started, at the first attempt."""
-    return status.observed is Observed.RUNNING and status.restarts == 0
+    failed = status.failure is not None and status.failure.attempt == status.attempt
+    return status.observed is Observed.RUNNING and status.restarts == 0 and not failed

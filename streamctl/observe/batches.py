@@ -64,12 +64,16 @@ class Story:
         active_at: when it last finished a batch, or found nothing to read.
         repaired: those batches, and older ones, in which Spark went around damaged state.
         idle: whether the last thing that it told was that there is nothing to read.
+        ended: whether it ended by itself, as one that is triggered once does.
+        trigger: its own; empty for that of the settings.
     """
 
     batches: deque[Batch] = field(default_factory=lambda: deque(maxlen=KEEP_BATCHES))
     repaired: deque[Batch] = field(default_factory=lambda: deque(maxlen=KEEP_BATCHES))
     active_at: datetime | None = None
     idle: bool = False
+    ended: bool = False
+    trigger: str = ""
 
     @property
     def last(self) -> Batch | None:
@@ -131,12 +135,16 @@ class Batches:
             self.attempt_began = at
             known = self.stories
             self.stories = {name: known.get(name, Story()) for name in line["queries"]}
+            for query, story in self.stories.items():
+                story.ended, story.trigger = False, line.get("triggers", {}).get(query, "")
             return
         if not (name := line.get("query")):
             return
         story = self.stories.setdefault(name, Story())
         if line["kind"] == "idle":
             story.active_at, story.idle = at, True
+        elif line["kind"] == "terminated":
+            story.ended = line.get("error") is None
         elif line["kind"] == "progress":
             story.active_at, story.idle = at, False
             if story.last and story.last.generation != line["generation"]:

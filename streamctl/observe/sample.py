@@ -101,7 +101,9 @@ def _query(
         usual_seconds=usual,
         commit_age_seconds=(now - last.at).total_seconds() if last else None,
         not_processing_seconds=not_processing_seconds(story, began=began, now=now),
-        stall_window_seconds=stall_window(usual, at_least=stall_seconds, trigger=trigger),
+        stall_window_seconds=stall_window(
+            usual, at_least=stall_seconds, trigger=story.trigger or trigger
+        ),
         input_per_second=records / _MINUTE_SECONDS if last else None,
         output_per_second=_rate(outputs) if last else None,
         rejected_per_minute=rejected,
@@ -130,6 +132,8 @@ def not_processing_seconds(story: Story, *, began: datetime | None, now: datetim
     A query that asks Kafka and finds nothing says so every ten seconds (Spark's
     `noDataProgressEventInterval`); as long as it does, this is 0.
     """
+    if story.ended:
+        return 0.0
     heard = max(filter(None, [story.active_at, began]), default=None)
     if heard is None:
         return None

@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from streamctl.rundir.directory import RunDirectory
 from streamctl.rundir.losses import Loss
 from streamctl.rundir.records import BackupState, Desired, Failure, Observed, Status
 
+_STALE = timedelta(seconds=10)
 TAIL_BYTES = 256 * 1024
 """How much of `progress.jsonl` is read for the newest line of each query."""
 
@@ -119,6 +120,11 @@ def read_status(run: RunDirectory, *, now: datetime | None = None) -> StatusRepo
     breaker = run.read(BreakerState)
     losses = [loss for loss in run.losses() if loss.generation == status.generation]
     verdict, reasons = judge(status, alive=alive, failure=failure, losses=losses, breaker=breaker)
+    if alive and verdict is Verdict.OK and _is_gone(status):
+        verdict = Verdict.PROBLEM
+        reasons = [
+            "the driver is gone, and the supervisor could not write it down: is a disk full?"
+        ]
     lines = newest_lines(run.progress_file)
     return StatusReport(
         verdict=verdict,
@@ -184,6 +190,21 @@ def judge(
     if status.observed in {Observed.STARTING, Observed.STOPPING}:
         return Verdict.UNKNOWN, [f"the job is {status.observed}"]
     return Verdict.OK, []
+
+
+def _is_gone(status: Status) -> bool:
+    """Whether the driver of a running job is not there; it is restarted within a moment."""
+    if status.observed is not Observed.RUNNING or status.driver_pid is None:
+        return False
+    if datetime.now(UTC) - status.updated_at < _STALE:
+        return False
+    try:
+        os.kill(status.driver_pid, 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False  # another user's: it lives
+    return False
 
 
 def is_supervised(run: RunDirectory) -> bool:

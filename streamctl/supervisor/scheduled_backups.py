@@ -66,9 +66,11 @@ class ScheduledBackups:
             self._tell("INFO", f"backup {made.id} taken in {made.seconds:.1f} s")
         else:
             self._tell("ERROR", f"backup failed: {made.problem}")
-        self._run.write(
-            BackupState(
-                at=made.at, verdict=made.verdict, id=made.id, good_at=good, problem=made.problem
-            )
+        state = BackupState(
+            at=made.at, verdict=made.verdict, id=made.id, good_at=good, problem=made.problem
         )
+        try:
+            self._run.write(state)
+        except OSError as error:
+            self._tell("ERROR", f"what became of the backup is not kept: {error}")
         return made

@@ -227,6 +227,7 @@ class Supervisor:
             attempt=number,
             attempt_started_at=_now(),
             next_attempt_at=None,
+            unwell="",
         )
         try:
             self._await_room()
@@ -336,8 +337,9 @@ class Supervisor:
             self._telling.publish(idle_queries=sorted(self._tail.idle))
         if self._observer and self._observer.url != self._status.url:
             self._telling.publish(url=self._observer.url)
-        if self._observer and self._observer.unwell != self._status.unwell:
-            self._telling.publish(unwell=self._observer.unwell)
+        unwell = self._observer.unwell(self._status.attempt) if self._observer else ""
+        if unwell != self._status.unwell:
+            self._telling.publish(unwell=unwell)
         self._telling.ran(time.monotonic() - driver.started)
         self._renew_lease(driver.pid)
         self._keep_standby()

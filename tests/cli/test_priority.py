@@ -67,7 +67,8 @@ def test_a_backup_gives_way(tmp_path, monkeypatch, streamctl):
     monkeypatch.setattr("streamctl.checkpoint.backup.take.take", taken)
     monkeypatch.setattr("streamctl.checkpoint.backup.schedule.take", taken)
     path = golden("4.2.0", "hdfs-aggregation")
-    assert streamctl("backup", "take", str(path), "--to", str(tmp_path / "to")).exit_code == 10
+    command = ("backup", "take", str(path), "--to", str(tmp_path / "to"))
+    assert in_a_thread(lambda: streamctl(*command)).exit_code == 10
     settings = Settings.model_validate({"checkpoint": {"location": str(path)}})
     scheduled = ScheduledBackups(RunDirectory(tmp_path / "run"), settings, tell=lambda *_: None)
     in_a_thread(scheduled._round)

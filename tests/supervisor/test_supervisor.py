@@ -516,7 +516,8 @@ def test_a_full_disk_under_the_run_directory_ends_nothing(harness, small_disk):
     """Neither a job that runs, nor one that has to be restarted meanwhile, nor its orderly end."""
     fill, free = small_disk
     supervisor = harness.start("run", attempts=1)
-    before = harness.running()
+    harness.running()
+    before = until(lambda: (status := harness.status()).url and status)
     fill()
     os.kill(before.driver_pid, signal.SIGKILL)
     time.sleep(2.5)

@@ -3,6 +3,8 @@
 import json
 import os
 import shutil
+import threading
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -14,12 +16,12 @@ from streamctl.checkpoint.backup.closure import NothingCommitted, close
 from streamctl.checkpoint.backup.format import manifest_fields, seal, unseal
 from streamctl.checkpoint.backup.packs import PackReader, read_index
 from streamctl.checkpoint.backup.repository import Repository
-from streamctl.checkpoint.backup.restore import moved, query_of, restore
+from streamctl.checkpoint.backup.restore import _write, moved, query_of, restore
 from streamctl.checkpoint.backup.take import About, Moving, Source, take
 from streamctl.checkpoint.tree.reader import Checkpoint
 from streamctl.checkpoint.verify.kinds import Severity
 from streamctl.checkpoint.verify.verify import Level, verify
-from streamctl.errors import Malformed, NotFound, Refused, Unsupported
+from streamctl.errors import Interrupted, Malformed, NotFound, Refused, Unsupported
 from streamctl.reports import Verdict, ignore
 from tests.goldens import cases, golden
 
@@ -322,3 +324,28 @@ def test_manifests_come_back(checkpoint, repository):
     again = json.loads(json.dumps(manifest_fields(manifest)))
     assert again["queries"][0]["batch_id"] == manifest.queries[0].batch_id
     assert manifest.queries[0].offsets is not None
+
+
+def test_an_interrupted_restore_ends_at_the_next_piece(
+    checkpoint, repository, tmp_path, monkeypatch
+):
+    """In the midst of a file: it may be larger than anybody's patience."""
+    for module in ("content", "packs"):
+        monkeypatch.setattr(f"streamctl.checkpoint.backup.{module}.PIECE_BYTES", 20)
+    backup(checkpoint, repository)
+    given_up, read, slow = threading.Event(), [], PackReader.piece
+
+    def piece(self, digest):
+        read.append(digest)
+        if len(read) == 3:
+            given_up.set()
+        return slow(self, digest)
+
+    monkeypatch.setattr(PackReader, "piece", piece)
+    file = max(repository.manifest("latest").queries[0].files, key=lambda one: len(one.pieces))
+    index = read_index(repository.store)
+    renamed = [replace(file, path="large")]
+    place = str(tmp_path)
+    with pytest.raises(Interrupted):
+        _write(repository.store, index, renamed, at=place, place=place, given_up=given_up)
+    assert len(read) == 3 < len(file.pieces)

@@ -22,6 +22,8 @@ from streamctl.checkpoint.formats import log
 from streamctl.checkpoint.location import generations, journal
 from streamctl.checkpoint.location.generations import Generation
 from streamctl.checkpoint.tree.reader import Checkpoint
+from streamctl.cli.change_views import plan_view
+from streamctl.cli.render import Table
 from streamctl.errors import Busy, CheckpointNotFound, ExitCode, Refused, Unsupported
 from streamctl.reports import iso
 from tests.goldens import cases, golden
@@ -80,6 +82,8 @@ def test_what_is_given_up_says_how_many_and_after_which_watermark(tmp_path: Path
         "windows: 21 open groups of stateStoreSave are given up; "
         "the watermark 2023-11-14T22:15:50.000Z closed the others."
     )
+    shown = [block.rows for block in plan_view(plan) if isinstance(block, Table)]
+    assert [("windows", "stateStoreSave", "2023-11-14T22:15:50.000Z", 21)] in shown
 
 
 def test_a_watermark_beyond_the_calendar_is_no_reason_not_to_rotate(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from streamctl.reports import Verdict
 from streamctl.rundir.directory import RunDirectory
 from streamctl.rundir.records import Desired, Observed, Status
 from streamctl.settings.model import Settings
-from tests import harness
+from tests import harness, samples
 
 NOW = datetime.now(UTC)
 until = partial(harness.until, seconds=20)
@@ -127,3 +127,20 @@ def test_a_position_that_is_not_published_is_told_once_and_shown(run, monkeypatc
     told = [(level, text) for level, text in log if "group" in text]
     assert [level for level, _ in told] == ["WARN", "INFO"]
     assert "live members" in told[0][1]
+
+
+def test_what_is_wrong_is_said_of_the_attempt_that_runs_alone(run):
+    observer = Observer(run, Settings(), tell=lambda *_: None)
+    late = {"not_processing_seconds": 61.0}
+    observer._note_health(samples.sample(query=late))
+    told = observer.unwell(1)
+    assert told.startswith("query windows: no batch for 61 s")
+    assert observer.unwell(2) == "", "another driver has to be seen first"
+    observer._note_health(samples.sample(query={"not_processing_seconds": 99.0}))
+    assert observer.unwell(1) == told, "the same trouble, not written again at each look"
+    starting = samples.status(observed=Observed.STARTING)
+    observer._note_health(samples.sample(query=late, status=starting))
+    assert observer.unwell(1) == ""
+    observer._note_health(samples.sample(query=late))
+    observer._note_health(samples.sample())
+    assert observer.unwell(1) == ""

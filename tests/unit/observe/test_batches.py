@@ -1,11 +1,13 @@
 """Following `progress.jsonl`."""
 
+import json
 from datetime import timedelta
 
 import pytest
 
 from streamctl.observe import batches as module
 from streamctl.observe.batches import Batches
+from streamctl.observe.sample import not_processing_seconds
 from streamctl.rundir.directory import RunDirectory
 from tests.samples import NOW, progress_line
 
@@ -94,3 +96,20 @@ def test_a_launch_forgets_queries_that_are_no_longer_there(path):
     append(path, progress_line(1, at=NOW, query="old"), launched(NOW, "windows"))
     batches.read()
     assert list(batches.stories) == ["windows"]
+
+
+def test_a_query_has_a_trigger_of_its_own_and_may_end_by_itself(path):
+    batches = Batches(path)
+    line = {"at": NOW.isoformat(), "kind": "launched", "queries": ["a", "b"]}
+    end = {"at": NOW.isoformat(), "kind": "terminated", "query": "b", "error": None}
+    fields = [line | {"triggers": {"a": "10 minutes"}}, end, end | {"query": "a", "error": "why"}]
+    append(path, *(json.dumps(each).encode() + b"\n" for each in fields))
+    batches.read()
+    told = {name: (story.trigger, story.ended) for name, story in batches.stories.items()}
+    assert told == {"a": ("10 minutes", False), "b": ("", True)}
+    late = NOW + timedelta(hours=1)
+    silent = [not_processing_seconds(s, began=NOW, now=late) for s in batches.stories.values()]
+    assert silent == [3600.0, 0.0]
+    append(path, json.dumps(line).encode() + b"\n")
+    batches.read()
+    assert not batches.stories["b"].ended, "it was started anew"

@@ -23,7 +23,9 @@ BATCH = {
 def run(tmp_path, monkeypatch):
     """A job whose only batch is the empty one with which Spark begins."""
     query = SimpleNamespace(name="windows", committed_batch_id=0)
-    status = SimpleNamespace(queries=[query], observed=Observed.RUNNING, restarts=0)
+    status = SimpleNamespace(
+        queries=[query], observed=Observed.RUNNING, restarts=0, attempt=1, failure=None
+    )
     monkeypatch.setattr(first_batches, "read_status", lambda _: status)
     monkeypatch.setattr(first_batches, "_LOOK_SECONDS", 0.01)
     made = RunDirectory(tmp_path)
@@ -51,3 +53,11 @@ def test_one_that_may_be_at_its_next_batch_is(run):
     assert watched_seconds(run) >= 0.5
     tell(run, {**AT, "kind": "idle"}, BATCH)
     assert watched_seconds(run) >= 0.5
+
+
+def test_one_that_has_failed_and_not_yet_ended_does_not_work():
+    failure = SimpleNamespace(attempt=1)
+    status = SimpleNamespace(observed=Observed.RUNNING, restarts=0, attempt=1, failure=failure)
+    assert not first_batches.is_working(status)
+    status.attempt = 2
+    assert first_batches.is_working(status)
