@@ -4,11 +4,8 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from datetime import UTC, datetime
-from pathlib import Path
 
 import psutil
 import pytest
@@ -17,105 +14,13 @@ from streamctl.checkpoint.change import apply as changes
 from streamctl.checkpoint.change.area import held
 from streamctl.checkpoint.change.rotate import plan_rotate
 from streamctl.checkpoint.location import journal, lease
-from streamctl.checkpoint.location.store import Store
-from streamctl.lifecycle.breaker import move_breaker, read_breaker
 from streamctl.lifecycle.stop import Outcome, stop
 from streamctl.observe.status import is_supervised, read_status
 from streamctl.reports import Verdict
-from streamctl.resilience.breaker import BreakerState, Circuit
-from streamctl.rundir.directory import RunDirectory
-from streamctl.rundir.files import replace_file
-from streamctl.rundir.records import Desired, Failure, FailureClass, Observed, Status, StopRequest
-from streamctl.settings.model import Settings
+from streamctl.rundir.records import Desired, Failure, FailureClass, Observed
 from tests.faults import Kill, points_of, run_forked
+from tests.supervisor.harness import PATIENCE_SECONDS, Harness, is_gone, until
 from tests.unit.change.helpers import NOW, location
-
-PATIENCE_SECONDS = 20
-
-
-def until(holds, *, seconds=PATIENCE_SECONDS):
-    """The first true answer; fails when there is none in time."""
-    deadline = time.monotonic() + seconds
-    while not (answer := holds()):
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)
-    return answer
-
-
-class Harness:
-    def __init__(self, tmp_path: Path) -> None:
-        self.run = RunDirectory(tmp_path / "run")
-        self.store = Store.open(str(tmp_path / "checkpoint"))
-        self.processes: list[subprocess.Popen[bytes]] = []
-
-    def start(
-        self,
-        *behaviours: str,
-        disk_floor_bytes: int = 0,
-        breaker: dict[str, float] | None = None,
-        log: dict[str, str] | None = None,
-        **supervise: float,
-    ) -> "subprocess.Popen[bytes]":
-        self.run.remove(Status)
-        fast = {"initial_backoff_seconds": 0.3, "jitter": 0} | supervise
-        settings = Settings.model_validate(
-            {
-                "checkpoint": {"location": self.store.path, "lease_seconds": 0.9},
-                "supervise": fast,
-                "breaker": breaker or {},
-                "log": log or {},
-                "limits": {"disk_floor_bytes": disk_floor_bytes},
-            }
-        )
-        replace_file(self.run.settings_file, settings.model_dump_json())
-        script = str(Path(__file__).with_name("fake_supervisor.py"))
-        process = subprocess.Popen(
-            [sys.executable, script, str(self.run.path), *behaviours],
-            env=os.environ | {"PYTHONPATH": str(Path.cwd())},
-            start_new_session=True,
-        )
-        self.processes.append(process)
-        return process
-
-    def status(self) -> Status:
-        return until(lambda: self.run.read(Status))
-
-    def running(self) -> Status:
-        until(lambda: self.status().observed is Observed.RUNNING)
-        return self.status()
-
-    def log(self) -> list[dict[str, object]]:
-        return [json.loads(line) for line in (self.run.logs / "job.jsonl").open()]
-
-    def child(self) -> psutil.Process:
-        return psutil.Process(int((self.run.path / "child").read_text()))
-
-    def clean(self) -> None:
-        status = self.run.read(Status)
-        for process in self.processes:
-            process.kill()
-            process.wait()
-        if status and status.driver_pid:
-            for pid in [status.driver_pid, *self._children()]:
-                try:
-                    os.kill(pid, signal.SIGKILL)
-                except ProcessLookupError:
-                    continue
-
-    def _children(self) -> list[int]:
-        path = self.run.path / "child"
-        return [int(path.read_text())] if path.exists() else []
-
-
-@pytest.fixture
-def harness(tmp_path):
-    made = Harness(tmp_path)
-    yield made
-    made.clean()
-
-
-def is_gone(process: psutil.Process) -> bool:
-    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
 
 
 def test_a_killed_driver_is_noticed_and_restarted_and_nothing_of_it_is_left(harness):
@@ -170,87 +75,6 @@ def test_a_standby_that_died_is_not_waited_for(harness):
     after = harness.running()
     assert after.driver_pid not in {before.standby_pid, before.driver_pid}
     assert after.standby_pid is None
-
-
-QUICK_BREAKER = {
-    "threshold": 0.5,
-    "minimum_records": 300,
-    "window_seconds": 5,
-    "cool_down_seconds": 0.3,
-    "trial_records": 10,
-}
-
-
-def share(harness, rejected: float) -> None:
-    replace_file(harness.run.path / "share", str(rejected))
-
-
-def circuit(harness) -> BreakerState:
-    return until(lambda: harness.run.read(BreakerState))
-
-
-def test_the_breaker_opens_above_the_threshold_and_closes_after_a_good_trial(harness):
-    share(harness, 0.2)
-    harness.start("share", breaker=QUICK_BREAKER)
-    harness.running()
-    time.sleep(0.5)
-    assert circuit(harness).circuit is Circuit.CLOSED
-    share(harness, 0.9)
-    until(lambda: harness.status().observed is Observed.BREAKER_OPEN)
-    report = read_status(harness.run)
-    assert report.verdict is Verdict.PROBLEM
-    assert report.driver_pid is None
-    assert "records of b were rejected" in report.reasons[0]
-    until(lambda: circuit(harness).opened >= 2)
-    assert "in the trial 90%" in circuit(harness).reason
-    waits = circuit(harness)
-    if waits.next_trial_at:
-        assert (waits.next_trial_at - waits.since).total_seconds() > 0.5
-    share(harness, 0.0)
-    until(lambda: circuit(harness).circuit is Circuit.CLOSED)
-    harness.running()
-    status = harness.status()
-    assert status.restarts == 0, "trials cost no restarts"
-    told = [str(line["message"]) for line in harness.log()]
-    assert [t for t in told if t.startswith("circuit breaker open")]
-    assert not [t for t in told if "killed" in t], "the running batch was let end"
-
-
-def test_an_operator_opens_and_closes_the_breaker(harness):
-    share(harness, 0.0)
-    harness.start("share", breaker=QUICK_BREAKER)
-    harness.running()
-    moved = move_breaker(harness.run, Circuit.OPEN, why="maintenance", now=NOW)
-    assert moved.asked
-    until(lambda: harness.status().observed is Observed.BREAKER_OPEN)
-    time.sleep(0.6)
-    assert circuit(harness).held, "no trial is made"
-    assert "maintenance" in read_breaker(harness.run).state.reason
-    move_breaker(harness.run, Circuit.CLOSED, why="", now=NOW)
-    harness.running()
-
-
-def test_a_stop_ends_an_open_breaker_and_the_next_start_tries_first(harness):
-    share(harness, 1.0)
-    supervisor = harness.start("share", breaker=QUICK_BREAKER | {"cool_down_seconds": 600})
-    until(lambda: harness.status().observed is Observed.BREAKER_OPEN)
-    supervisor.terminate()
-    assert supervisor.wait(PATIENCE_SECONDS) == 0
-    assert harness.status().observed is Observed.STOPPED
-    share(harness, 0.0)
-    harness.run.remove(StopRequest)
-    harness.start("share", breaker=QUICK_BREAKER | {"cool_down_seconds": 600})
-    until(lambda: circuit(harness).circuit is Circuit.CLOSED)
-    assert harness.running().attempt == 2, "the trial, and then the job"
-
-
-def test_failed_batches_open_it_too(harness):
-    harness.start(
-        "fail-in-batch", breaker=QUICK_BREAKER | {"failed_batches": 2, "cool_down_seconds": 600}
-    )
-    until(lambda: harness.status().observed is Observed.BREAKER_OPEN)
-    assert circuit(harness).reason == "2 batches failed in 5 s"
-    assert harness.status().attempt == 2
 
 
 @pytest.mark.parametrize("name", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
@@ -485,51 +309,3 @@ def test_a_change_that_was_killed_is_finished_before_the_driver_starts(harness, 
     harness.running()
     assert json.loads((root / "_streamctl/current.json").read_text()) == {"generation": "0002"}
     assert any("finished an interrupted rotate" in str(line) for line in harness.log())
-
-
-@pytest.fixture
-def small_disk(harness):
-    """A file system of 512 KiB under the run directory; yields what fills it and what frees it."""
-    at = harness.run.path
-    at.mkdir(parents=True)
-    mount = ["/bin/mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", str(at)]
-    if subprocess.run(mount, check=False, capture_output=True).returncode:
-        pytest.skip("nothing can be mounted here")
-    filler = at / "filler"
-
-    def fill() -> None:
-        with filler.open("wb", buffering=0) as file:
-            try:
-                while True:
-                    file.write(bytes(4096))
-            except OSError:
-                return
-
-    try:
-        yield fill, filler.unlink
-    finally:
-        harness.clean()
-        subprocess.run(["/bin/umount", "--lazy", str(at)], check=True)
-
-
-def test_a_full_disk_under_the_run_directory_ends_nothing(harness, small_disk):
-    """Neither a job that runs, nor one that has to be restarted meanwhile, nor its orderly end."""
-    fill, free = small_disk
-    supervisor = harness.start("run", attempts=1)
-    harness.running()
-    before = until(lambda: (status := harness.status()).url and status)
-    fill()
-    os.kill(before.driver_pid, signal.SIGKILL)
-    time.sleep(2.5)
-    assert supervisor.poll() is None
-    assert harness.status() == before, "an old status, not half of a new one"
-    free()
-    until(lambda: harness.status().attempt == 2)
-    after = harness.running()
-    assert (after.run_id, after.attempts_left) == (before.run_id, 0)
-    assert [line for line in harness.log() if "can be written again" in str(line["message"])]
-    fill()
-    supervisor.terminate()
-    assert supervisor.wait(PATIENCE_SECONDS) == 0
-    pid = after.driver_pid
-    assert not psutil.pid_exists(pid) or is_gone(psutil.Process(pid))
