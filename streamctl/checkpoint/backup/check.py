@@ -130,9 +130,9 @@ def _bad_pieces(
 
 
 def _workers(store: Store) -> int:
-    if store.is_local:
-        return _LOCAL_READS_AT_ONCE
-    return _READS_AT_ONCE if store.takes_many else 1
+    if store.takes_many:
+        return _READS_AT_ONCE
+    return _LOCAL_READS_AT_ONCE if store.is_local else 1
 
 
 def _bad_of_pack(store: Store, index: Index, pieces: list[str]) -> dict[str, str]:

@@ -207,7 +207,7 @@ def build(
 
 def _is_worth_a_thread(files: list[StoredFile], store: Store) -> bool:
     """Small files keep the interpreter busy, and threads only in each other's way."""
-    return store.takes_many and (not store.is_local or files[0].size_bytes >= _LARGE_BYTES)
+    return store.takes_many or (store.is_local and files[0].size_bytes >= _LARGE_BYTES)
 
 
 def _write(

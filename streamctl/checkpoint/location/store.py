@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from streamctl.checkpoint.location.local import LocalFiles
-from streamctl.checkpoint.tree.files import local_path
+from streamctl.checkpoint.tree.files import local_path, takes_many
 from streamctl.errors import StreamctlError
 
 if TYPE_CHECKING:
@@ -64,8 +64,8 @@ class Store:
 
     @property
     def takes_many(self) -> bool:
-        """Whether several threads may read at once: here, and from an async store of fsspec's."""
-        return self.is_local or bool(getattr(self.fs, "async_impl", False))
+        """Whether reading several files at once is safe and of use, as of `Files`."""
+        return takes_many(self.fs)
 
     def at(self, name: str) -> str:
         """The path of something below."""

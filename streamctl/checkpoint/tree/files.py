@@ -82,7 +82,7 @@ class Files:
     @property
     def takes_many(self) -> bool:
         """Whether reading several files at once is safe and of use: an async store of fsspec's."""
-        return bool(getattr(self._fs, "async_impl", False))
+        return takes_many(self._fs)
 
     def path(self, path: str) -> str:
         """The full path, as the filesystem calls it."""
@@ -169,6 +169,11 @@ class Files:
                 )
             )
         return found
+
+
+def takes_many(fs: object) -> bool:
+    """Whether reading several files at once is safe and of use: an async store of fsspec's."""
+    return bool(getattr(fs, "async_impl", False))
 
 
 def local_path(location: str) -> str | None:
