@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 _NICE = 10
-"""A tenth of the processor against a busy job, and all of it beside an idle one."""
+"""A weight of 110 against the 1024 of a job at niceness 0 (`sched_prio_to_weight` of Linux)."""
 
 
 @contextmanager

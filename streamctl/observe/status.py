@@ -199,11 +199,11 @@ def _is_gone(status: Status) -> bool:
     if datetime.now(UTC) - status.updated_at < _STALE:
         return False
     try:
-        os.kill(status.driver_pid, 0)
+        os.kill(status.driver_pid, 0)  # not psutil: `status` is typed often, and imports little
     except ProcessLookupError:
         return True
-    except PermissionError:
-        return False  # another user's: it lives
+    except PermissionError:  # another user's: it lives
+        return False
     return False
 
 

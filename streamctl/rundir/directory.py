@@ -57,10 +57,7 @@ class RunDirectory:
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
-    def write(
-        self,
-        value: Written,
-    ) -> None:
+    def write(self, value: Written) -> None:
         """Replace the file of this kind."""
         replace_file(self.path / _FILES[type(value)], json.dumps(as_json(value), indent=1) + "\n")
 

@@ -340,6 +340,7 @@ class Supervisor:
         unwell = self._observer.unwell(self._status.attempt) if self._observer else ""
         if unwell != self._status.unwell:
             self._telling.publish(unwell=unwell)
+        self._files.again()
         self._telling.ran(time.monotonic() - driver.started)
         self._renew_lease(driver.pid)
         self._keep_standby()

@@ -57,7 +57,6 @@ class Telling:
 
     def ran(self, seconds: float) -> None:
         """An attempt has run for so long: a stable one refills the restarts."""
-        self._files.again()
         left = refilled(self.status.attempts_left, ran_seconds=seconds, settings=self._settings)
         if left != self.status.attempts_left:
             self.publish(attempts_left=left)

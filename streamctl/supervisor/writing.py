@@ -1,7 +1,7 @@
 """Writes the run directory of a running job as far as its disk lets it.
 
-A full disk under the run directory hides the job from `status`, and must not end it: what could not
-be written is kept, and written once there is room.
+A full disk under the run directory makes what `status` says old, and must not end the job: what
+could not be written is kept, and written once there is room.
 """
 
 import time
