@@ -163,4 +163,6 @@ def test_an_ended_producer_leaves_a_true_ledger(
                 found[sequence].offset,
             )
     if how != signal.SIGKILL:
-        assert summary.acknowledged_records == summary.sent_records == len(found)
+        # What waited in a full queue at the signal was never given to Kafka, and is booked so.
+        assert summary.acknowledged_records + summary.failed_records == summary.sent_records
+        assert summary.acknowledged_records == len(found)
