@@ -2,6 +2,8 @@
 
 import argparse
 import json
+import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -23,9 +25,13 @@ def main() -> int:
         return 0
     from jobs.main import run
 
-    return run(
-        arguments.run_directory, watch_stdin=arguments.watch_stdin, standby=arguments.standby
-    )
+    try:
+        return run(
+            arguments.run_directory, watch_stdin=arguments.watch_stdin, standby=arguments.standby
+        )
+    finally:  # by the driver too, for a supervisor that was killed cannot
+        if scratch := os.environ.get("STREAMCTL_SCRATCH"):
+            shutil.rmtree(scratch, ignore_errors=True)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ Each query runs once over one made-up record, into nothing, on a scratch checkpo
 writes there (sources, operators, schemas of state) is what it would compare the real checkpoint
 with. That one is not touched: of its state, one window is read.
 
-The request is JSON: `settings`; `jars`; `state_format_version`; `queries`, each with `name`,
+The request is JSON: `settings`; `state_format_version`; `queries`, each with `name`,
 `conf` (pinned settings), `scratch` (a directory), `checkpoint` and `windows` (operator, store and
 column of the key). One JSON object a query is written to standard output.
 """
@@ -40,9 +40,7 @@ def main() -> None:
     parser.add_argument("request", type=Path)
     request = json.loads(parser.parse_args().request.read_text(encoding="utf-8"))
     settings = Settings.model_validate(request["settings"])
-    spark = open_session(
-        settings, jars=request["jars"], state_format_version=request["state_format_version"]
-    )
+    spark = open_session(settings, state_format_version=request["state_format_version"])
     try:
         for asked in request["queries"]:
             sys.stdout.write(json.dumps(answer(spark.newSession(), settings, asked)) + "\n")

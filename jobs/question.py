@@ -1,10 +1,10 @@
 """What the children that answer one question have in common: a session, and the job's queries."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from pyspark.sql import DataFrame, SparkSession
 
+from jobs.at_launch import as_the_driver
 from jobs.entry import load_job, options_of
 from jobs.job import Context, Query
 from jobs.session import session_options
@@ -17,9 +17,7 @@ def read_settings(file: Path) -> Settings:
     return Settings.model_validate_json(file.read_text(encoding="utf-8"))
 
 
-def open_session(
-    settings: Settings, *, jars: Sequence[str] = (), state_format_version: int | None = None
-) -> SparkSession:
+def open_session(settings: Settings, *, state_format_version: int | None = None) -> SparkSession:
     """A quiet session in this process and its own JVM, for a question beside the run.
 
     Raises:
@@ -35,10 +33,8 @@ def open_session(
         state_format_version=state_format_version,
     )
     builder = SparkSession.builder.config("spark.log.level", "ERROR")
-    options = session_options(settings, launch) | {"spark.master": "local[*]"}
-    if jars:
-        options["spark.jars"] = ",".join(jars)
-    for name, value in options.items():
+    options = session_options(settings, launch) | as_the_driver(settings.spark.options)
+    for name, value in (options | {"spark.master": "local[*]"}).items():
         builder = builder.config(name, value)
     return builder.getOrCreate()
 

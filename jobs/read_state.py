@@ -10,6 +10,8 @@ import sys
 from pyspark.sql import Column, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 
+from jobs.at_launch import as_the_driver
+
 
 def main() -> None:
     """Print `{"partition", "key", "value"}` for each row of one operator's state."""
@@ -36,6 +38,7 @@ def main() -> None:
         .config("spark.log.level", "ERROR")
         .config("spark.sql.session.timeZone", "UTC")
         .config("spark.sql.streaming.stateStore.checkpointFormatVersion", arguments.format_version)
+        .config(map={**as_the_driver({})})
         .getOrCreate()
     )
     # The reader asks the coordinator of state stores, which only the stream manager starts.

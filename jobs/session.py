@@ -9,7 +9,6 @@ so it never outlives the driver for long.
 
 import logging
 import os
-import shlex
 import signal
 import subprocess
 import threading
@@ -24,6 +23,7 @@ from pyspark import SparkConf, SparkContext
 from pyspark.java_gateway import launch_gateway
 from pyspark.sql import SparkSession
 
+from jobs.at_launch import AT_LAUNCH, launch_options
 from jobs.logs import log4j_configuration
 from jobs.transforms import SPARK_OPTIONS
 from streamctl.rundir.directory import RunDirectory
@@ -121,25 +121,17 @@ def start_session(*, settings: Settings, launch: Launch, directory: RunDirectory
 
 
 def jvm_options(settings: Settings, launch: Launch, *, log4j: Path) -> dict[str, str]:
-    """What only the JVM's command line can set.
-
-    The connector stands on the class path proper, not in `spark.jars` alone, because only
-    classes from there get into a class-data archive.
-    """
-    given = settings.spark.options
-    flags = [f"-Dlog4j2.configurationFile={log4j.resolve().as_uri()}"]
-    if launch.archive:
-        flags += [f"-XX:SharedArchiveFile={launch.archive}", "-Xshare:auto", "-Xlog:cds=off"]
-    elif launch.make_archive:
-        flags += [f"-XX:ArchiveClassesAtExit={launch.make_archive}", "-Xlog:cds=off"]
-    java_options = " ".join(_quoted(flag) for flag in flags)
-    own = "spark.driver.extraJavaOptions"
-    class_path = [*launch.jars, *filter(None, [given.get("spark.driver.extraClassPath")])]
-    return {
+    """What only the JVM's command line can set."""
+    classes = launch_options(
+        settings.spark.options,
+        jars=launch.jars,
+        archive=launch.archive,
+        make_archive=launch.make_archive,
+        flags=[f"-Dlog4j2.configurationFile={log4j.resolve().as_uri()}"],
+    )
+    return classes | {
         "spark.master": settings.spark.master,
         "spark.driver.memory": settings.spark.driver_memory,
-        own: f"{java_options} {given.get(own, '')}".strip(),
-        "spark.driver.extraClassPath": ":".join(class_path),
         "spark.ui.showConsoleProgress": "false",
     }
 
@@ -169,8 +161,7 @@ def session_options(settings: Settings, launch: Launch) -> dict[str, str]:
         options["spark.jars"] = ",".join(launch.jars)
     if launch.state_format_version is not None:
         options[_STATE_FORMAT] = str(launch.state_format_version)
-    at_launch = {"spark.driver.extraJavaOptions", "spark.driver.extraClassPath"}
-    given = {k: resolve(v) for k, v in spark.options.items() if k not in at_launch}
+    given = {k: resolve(v) for k, v in spark.options.items() if k not in AT_LAUNCH}
     return options | given
 
 
@@ -189,11 +180,6 @@ def _as_conf(options: dict[str, str]) -> SparkConf:
     conf = SparkConf(loadDefaults=False)
     conf.setAll(list(options.items()))
     return conf
-
-
-def _quoted(flag: str) -> str:
-    """Quote for Spark's launcher, which splits like a shell; paths may hold spaces."""
-    return shlex.quote(flag) if "'" not in flag else '"' + flag.replace('"', '\\"') + '"'
 
 
 @contextmanager

@@ -39,8 +39,7 @@ def main() -> None:
     parser.add_argument("request", type=Path)
     request = json.loads(parser.parse_args().request.read_text(encoding="utf-8"))
     settings = Settings.model_validate(request["settings"])
-    version = request["state_format_version"]
-    spark = open_session(settings, jars=request["jars"], state_format_version=version)
+    spark = open_session(settings, state_format_version=request["state_format_version"])
     try:
         for line in sys.stdin:
             answer = try_records(spark, settings, request, json.loads(line))

@@ -77,19 +77,28 @@ def connector_jars(
         ConnectorNotFound: nobody published a connector for this version of Spark.
         (and as `resolve`)
     """
+    try:
+        return resolve(_connector(), cache=cache, java=java, on_event=on_event)
+    except _NotPublished as error:
+        raise ConnectorNotFound(
+            f"no Kafka connector is published for Spark {spark_version()}",
+            hint="Install a version of pyspark that has one: `pip install pyspark==4.2.0`.",
+        ) from error
+
+
+def connector_at_hand(*, cache: Path | None = None) -> list[Path]:
+    """Return the same jars where they were fetched before; none otherwise."""
+    wanted = _connector()
+    return _read_manifest(_manifest(wanted, cache), wanted) or []
+
+
+def _connector() -> JarSet:
     spark = spark_version()
-    wanted = JarSet(
+    return JarSet(
         name=f"connector-{spark}",
         coordinates=(f"org.apache.spark:spark-sql-kafka-0-10_{_SCALA}:{spark}",),
         without=tuple(_modules_of_pyspark()),
     )
-    try:
-        return resolve(wanted, cache=cache, java=java, on_event=on_event)
-    except _NotPublished as error:
-        raise ConnectorNotFound(
-            f"no Kafka connector is published for Spark {spark}",
-            hint="Install a version of pyspark that has one: `pip install pyspark==4.2.0`.",
-        ) from error
 
 
 def spark_test_jars(
@@ -129,8 +138,8 @@ def resolve(
         JarsUnavailable: a download failed, or a coordinate is not published.
         Unsupported: pyspark is not installed, or brings no Ivy.
     """
-    folder = (cache or cache_directory()) / "jars"
-    manifest = folder / f"{wanted.name}.json"
+    manifest = _manifest(wanted, cache)
+    folder = manifest.parent
     known = _read_manifest(manifest, wanted)
     if known is not None:
         return known
@@ -188,6 +197,10 @@ def _modules_of_pyspark() -> Iterator[str]:
         match = re.fullmatch(r"(.+)-\d[^-]*\.jar", jar.name)
         if match:
             yield match[1]
+
+
+def _manifest(wanted: JarSet, cache: Path | None) -> Path:
+    return (cache or cache_directory()) / "jars" / f"{wanted.name}.json"
 
 
 def _read_manifest(manifest: Path, wanted: JarSet) -> list[Path] | None:

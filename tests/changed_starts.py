@@ -1,7 +1,7 @@
 """`python -m tests.changed_starts REQUEST`: what real Spark does when changed code is started.
 
 One warm session makes a checkpoint with a job, then starts each changed job from a copy of it. The
-request is JSON: `settings`, `jars`, `checkpoint` and `changes`, each with `name`, `entry` and
+request is JSON: `settings`, `checkpoint` and `changes`, each with `name`, `entry` and
 `settings`. One JSON object a change: its name, and what Spark said when it failed.
 """
 
@@ -28,7 +28,7 @@ def main() -> None:
     request = json.loads(Path(sys.argv[1]).read_text())
     settings = Settings.model_validate(request["settings"])
     place = Path(request["checkpoint"])
-    spark = open_session(settings, jars=request["jars"])
+    spark = open_session(settings)
     try:
         said = run(spark, settings, place)
         assert not said, said

@@ -7,8 +7,6 @@ is late, and what is a dead letter. It needs every entry of the offset log: the 
 """
 
 import json
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
@@ -22,6 +20,7 @@ from streamctl.chaos.evidence import Counted, Must, Rejected
 from streamctl.checkpoint.formats import log
 from streamctl.checkpoint.tree.reader import Checkpoint
 from streamctl.errors import StreamctlError, TopicNotFound, Unsupported
+from streamctl.job.ask import ask
 from streamctl.kafka.client import Broker
 from streamctl.produce.ledger import read_header
 from streamctl.produce.ledger_entries import read_ledger
@@ -30,6 +29,7 @@ from streamctl.resilience.dead_letter import read_origin
 
 Place = tuple[int, int]
 """Partition and offset."""
+_READ_SECONDS = 300.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,21 +212,15 @@ def read_state(checkpoint: str) -> list[dict[str, Any]]:
     """State by key and value, read by Spark in a child process.
 
     Raises:
-        StreamctlError: Spark could not read them; with its last words.
+        StreamctlError: Spark could not read them, or not in time; with its last words.
     """
     version = Checkpoint.open(checkpoint).state_format_version() or 1
-    command = [sys.executable, "-m", "jobs.read_state", checkpoint]
-    child = subprocess.run(
-        [*command, "--format-version", str(version)],
-        cwd=Path(__file__).parents[2],  # where the package jobs is, installed or not
-        capture_output=True,
-        text=True,
-        check=False,
+    return ask(
+        "jobs.read_state",
+        [checkpoint, "--format-version", str(version)],
+        project=Path(__file__).parents[2],  # where the package jobs is, installed or not
+        timeout_seconds=_READ_SECONDS,
     )
-    if child.returncode:
-        words = child.stderr.strip().splitlines()
-        raise StreamctlError(f"the state cannot be read: {(words or ['no word'])[-1]}")
-    return [json.loads(line) for line in child.stdout.splitlines()]
 
 
 def dead_letters(broker: Broker, topic: str, after: Mapping[int, int]) -> Rejected:

@@ -5,18 +5,17 @@ when `ask` returns, however it returns.
 """
 
 import json
-import os
 import re
 import subprocess
-import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from streamctl.errors import DeadlinePassed, StreamctlError
-from streamctl.java import find_java
-from streamctl.job.launcher import driver_environment, end_members
+from streamctl.job.child import spawn
+from streamctl.job.launcher import end_members
+from streamctl.job.scratch import Scratch
 from streamctl.rundir.files import replace_file
 from streamctl.settings.model import Settings
 
@@ -53,15 +52,14 @@ def ask(
         DeadlinePassed: it did not end in time.
         ChildFailed: it ended with another exit code than 0.
     """
-    child = subprocess.Popen(
-        [sys.executable, "-m", module, *arguments],
-        cwd=project,
-        env=driver_environment(os.environ, java_home=find_java().home),
+    scratch = Scratch()
+    child = spawn(
+        module,
+        arguments,
+        project=project,
+        scratch=scratch,
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
     )
     try:
         out, err = child.communicate(timeout=timeout_seconds)
@@ -73,6 +71,7 @@ def ask(
     finally:
         end_members(child.pid)
         child.wait()
+        scratch.remove()
     if child.returncode:
         raise ChildFailed(reason(err))
     return [json.loads(line) for line in out.splitlines() if line.startswith("{")]

@@ -5,10 +5,8 @@ reads its standard input line by line, and ends with it.
 """
 
 import json
-import os
 import queue
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -17,9 +15,10 @@ from types import TracebackType
 from typing import Any, Self
 
 from streamctl.errors import DeadlinePassed
-from streamctl.java import find_java
 from streamctl.job.ask import ChildFailed, reason
-from streamctl.job.launcher import driver_environment, end_members
+from streamctl.job.child import spawn
+from streamctl.job.launcher import end_members
+from streamctl.job.scratch import Scratch
 
 ANSWER = '{"answer":'
 """What a line of the child begins with that is an answer: a user's code may print others."""
@@ -37,18 +36,16 @@ class Conversation:
     """
 
     def __init__(self, module: str, arguments: list[str], *, project: Path, errors: Path) -> None:
-        self._errors = errors
+        self._errors, self._scratch = errors, Scratch()
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         with errors.open("wb") as stderr:
-            self._child = subprocess.Popen(
-                [sys.executable, "-m", module, *arguments],
-                cwd=project,
-                env=driver_environment(os.environ, java_home=find_java().home),
+            self._child = spawn(
+                module,
+                arguments,
+                project=project,
+                scratch=self._scratch,
                 stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
                 stderr=stderr,
-                text=True,
-                start_new_session=True,
             )
         threading.Thread(target=self._read, name="answers", daemon=True).start()
 
@@ -105,6 +102,7 @@ class Conversation:
         """End the child and all of its session."""
         end_members(self._child.pid)
         self._child.wait()
+        self._scratch.remove()
 
     def _read(self) -> None:
         stream = self._child.stdout

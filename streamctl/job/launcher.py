@@ -11,6 +11,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import IO
 
 import psutil
 
+from streamctl.job.scratch import Scratch
 from streamctl.rundir.records import TAKE_OVER
 
 
@@ -29,15 +31,19 @@ class Driver:
         directory: working directory, from which a user's job is imported.
         environ: its whole environment.
         nice: its priority and that of all it starts, see `nice(1)`.
+
+    Raises:
+        OSError: no room for temporary files, or no process can be started.
     """
 
     def __init__(
         self, command: list[str], *, directory: Path, environ: Mapping[str, str], nice: int = 0
     ) -> None:
+        self._scratch = Scratch()
         self._process = subprocess.Popen(
             command,
             cwd=directory,
-            env=dict(environ),
+            env={**environ, **self._scratch.environ},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -78,13 +84,14 @@ class Driver:
         self._process.send_signal(signal.SIGTERM)
 
     def end_session(self, *, within_seconds: float = 10) -> None:
-        """SIGKILL whatever of its session is left, and wait until nothing is.
+        """SIGKILL whatever of its session is left, wait until nothing is, and tidy up after it.
 
         Raises:
             TimeoutError: a process cannot be killed; starting another would be a second writer.
         """
         end_members(self.pid, within_seconds=within_seconds)
         self._process.poll()
+        threading.Thread(target=self._scratch.remove).start()  # the next attempt need not wait
 
 
 def driver_command(run_directory: Path, *, standby: bool = False) -> list[str]:

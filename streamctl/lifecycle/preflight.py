@@ -107,11 +107,10 @@ def preflight(
     """
     checkpoints = find_all(location, query=query)
     held = {name: compat_held.read(checkpoint) for name, checkpoint in checkpoints.items()}
-    jars = [str(jar) for jar in connector_jars(java=find_java(), on_event=on_event)]
+    connector_jars(java=find_java(), on_event=on_event)
     with tempfile.TemporaryDirectory(prefix="streamctl-preflight-") as scratch:
         request = {
             "settings": settings.model_dump(mode="json"),
-            "jars": jars,
             "state_format_version": _format_version(held),
             "queries": [
                 _question(name, checkpoints[name], held[name], Path(scratch)) for name in held

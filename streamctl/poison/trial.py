@@ -64,9 +64,9 @@ class Trials:
         self._number = 0
         self._child: Conversation | None = None
         self._request = scratch / "request.json"
-        jars = connector_jars(java=find_java(), on_event=on_event)
+        connector_jars(java=find_java(), on_event=on_event)
         self._request.touch(mode=0o600)  # settings may hold what is not for everybody
-        self._request.write_text(json.dumps(self._asked(settings, jars)), encoding="utf-8")
+        self._request.write_text(json.dumps(self._asked(settings)), encoding="utf-8")
 
     def __enter__(self) -> Self:
         return self
@@ -89,14 +89,13 @@ class Trials:
             shutil.rmtree(place, ignore_errors=True)
         return None if answer is None else Error(**answer)
 
-    def _asked(self, settings: Settings, jars: Iterable[Path]) -> dict[str, Any]:
+    def _asked(self, settings: Settings) -> dict[str, Any]:
         values = settings.model_dump(mode="json")
         values["output"]["topics"] = "files"
         memory = {"spark.driver.memory": settings.spark.driver_memory}
         values["spark"]["options"] = memory | values["spark"]["options"]
         return {
             "settings": values,
-            "jars": [str(jar) for jar in jars],
             "state_format_version": self._batch.checkpoint.state_format_version(),
             "query": self._batch.query,
             "batch_id": self._batch.batch_id,

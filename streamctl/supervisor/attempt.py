@@ -94,14 +94,21 @@ class Attempts:
             directory: its working directory; default: this process's.
 
         Raises:
-            StreamctlError: there is no Java.
+            StreamctlError: there is no Java, or no room for one more process and its files.
         """
-        return Driver(
-            driver_command(self._run.path, standby=standby),
-            directory=directory or Path.cwd(),
-            environ=driver_environment(os.environ, java_home=find_java().home),
-            nice=self._settings.supervise.nice,
-        )
+        environ = driver_environment(os.environ, java_home=find_java().home)
+        try:
+            return Driver(
+                driver_command(self._run.path, standby=standby),
+                directory=directory or Path.cwd(),
+                environ=environ,
+                nice=self._settings.supervise.nice,
+            )
+        except OSError as error:
+            raise StorageFailed(
+                f"no driver can be started: {error}",
+                hint="It needs memory, a process, and room for temporary files, see TMPDIR.",
+            ) from error
 
     def finished(self, exit_code: int) -> None:
         """Keep the class archive that an orderly end has made; throw away half of one."""

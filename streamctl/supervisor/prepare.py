@@ -14,6 +14,7 @@ from streamctl.checkpoint.location.generations import Generation
 from streamctl.checkpoint.location.store import Store
 from streamctl.checkpoint.tree.reader import Checkpoint
 from streamctl.errors import CheckpointNotFound, Refused, SettingsInvalid, TopicMadeAnew
+from streamctl.job import archive as class_archive
 from streamctl.kafka.client import Broker
 from streamctl.rundir.records import Launch
 from streamctl.settings.model import Settings
@@ -170,7 +171,7 @@ def launch(
         making: where to make one if it does not.
         trial_records: of the one batch of a trial; 0 for a usual run.
     """
-    use = archive is not None and archive.exists()
+    use = archive is not None and class_archive.use(archive)
     apart = bool(settings.checkpoint.generation)  # once it is the live one, it has no end
     return Launch(
         run_id=run_id,

@@ -87,8 +87,17 @@ def test_a_whole_life(project, broker, topic, tmp_path):
     assert lag.data["queries"][0]["state"] in {"ok", "stopped"}  # by how long ago it stopped
 
 
+@pytest.fixture
+def temporary(tmp_path, monkeypatch):
+    """Where programs that a test starts have their temporary files."""
+    directory = tmp_path / "tmp"
+    directory.mkdir()
+    monkeypatch.setenv("TMPDIR", str(directory))
+    return directory
+
+
 def test_sigkill_of_the_driver_is_recovered_and_all_is_accounted_for(
-    project, broker, topic, tmp_path
+    project, broker, topic, tmp_path, temporary
 ):
     ledger = tmp_path / "ledger"
     produce(project, count=6000, ledger=ledger)
@@ -104,8 +113,10 @@ def test_sigkill_of_the_driver_is_recovered_and_all_is_accounted_for(
         until(lambda n=kills: project.status().attempt == n + 1)
     until(lambda: project.status().observed is Observed.RUNNING)
     accounting.drain(project, broker, topic)
+    assert len(list(temporary.glob("*/blockmgr-*"))) == 1, "what the killed ones had is gone"
     assert project("stop").exit_code == 0
     assert project.status().restarts == 2
+    assert list(temporary.iterdir()) == []
     audit = accounting.check(project, broker, topic, ledger)
     assert (audit.wrong, audit.must.unread) == ([], 0)
 
@@ -143,7 +154,7 @@ def test_sigterm_to_the_supervisor_is_a_stop(project):
         assert len(ids.planned) - len(ids.committed) in {0, 1}
 
 
-def test_a_killed_supervisor_leaves_no_second_writer(project, broker, topic, tmp_path):
+def test_a_killed_supervisor_leaves_no_second_writer(project, broker, topic, tmp_path, temporary):
     """The driver ends by itself after its batch, and `stop` waits for that."""
     ledger = tmp_path / "ledger"
     produce(project, count=2000, ledger=ledger)
@@ -156,6 +167,7 @@ def test_a_killed_supervisor_leaves_no_second_writer(project, broker, topic, tmp
     stopped = project.json("stop")
     assert (stopped.exit_code, stopped.data["outcome"]) == (0, "already_stopped")
     assert not session_members(status.driver_pid)
+    assert list(temporary.iterdir()) == []
     assert project("start", *retain).exit_code == 0
     accounting.drain(project, broker, topic)
     assert project("stop").exit_code == 0

@@ -110,9 +110,9 @@ def changed(base, name) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def started(base) -> dict[str, str]:
     """What Spark said to each change; empty when it went on."""
+    connector_jars(java=find_java())
     request = {
         "settings": _whole(base["settings"]),
-        "jars": [str(jar) for jar in connector_jars(java=find_java())],
         "checkpoint": str(base["directory"] / "cp"),
         "changes": [{"name": name, "settings": _whole(changed(base, name))} for name in CHANGES],
     }

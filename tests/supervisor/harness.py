@@ -33,6 +33,8 @@ class Harness:
         self.run = RunDirectory(tmp_path / "run")
         self.store = Store.open(str(tmp_path / "checkpoint"))
         self.processes: list[subprocess.Popen[bytes]] = []
+        self.temporary = tmp_path / "tmp"
+        self.temporary.mkdir(parents=True)
 
     def start(
         self,
@@ -57,7 +59,7 @@ class Harness:
         script = str(Path(__file__).with_name("fake_supervisor.py"))
         process = subprocess.Popen(
             [sys.executable, script, str(self.run.path), *behaviours],
-            env=os.environ | {"PYTHONPATH": str(Path.cwd())},
+            env=os.environ | {"PYTHONPATH": str(Path.cwd()), "TMPDIR": str(self.temporary)},
             start_new_session=True,
         )
         self.processes.append(process)

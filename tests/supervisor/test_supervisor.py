@@ -27,6 +27,7 @@ def test_a_killed_driver_is_noticed_and_restarted_and_nothing_of_it_is_left(harn
     harness.start("run")
     before = harness.running()
     orphan = harness.child()
+    [left] = harness.temporary.glob("*/left")
     killed_at = time.monotonic()
     os.kill(before.driver_pid, signal.SIGKILL)
     until(lambda: harness.status().observed is Observed.BACKING_OFF)
@@ -36,6 +37,7 @@ def test_a_killed_driver_is_noticed_and_restarted_and_nothing_of_it_is_left(harn
     after = harness.running()
     assert (after.run_id, after.restarts, after.attempts_left) == (before.run_id, 1, 2)
     assert after.driver_pid != before.driver_pid
+    assert [path != left for path in harness.temporary.glob("*/left")] == [True]
 
 
 def test_below_the_disk_floor_the_job_ends_in_order_and_says_so(harness):
@@ -62,6 +64,7 @@ def test_a_standby_takes_over_from_a_killed_driver_and_another_is_made(harness):
     supervisor.terminate()
     assert supervisor.wait(PATIENCE_SECONDS) == 0
     assert is_gone(waiting)
+    assert list(harness.temporary.iterdir()) == []
 
 
 def test_a_standby_that_died_is_not_waited_for(harness):

@@ -14,7 +14,14 @@ import pytest
 
 from streamctl import jars
 from streamctl.errors import ConnectorNotFound, JarsUnavailable
-from streamctl.jars import JarSet, cache_directory, connector_jars, resolve, spark_version
+from streamctl.jars import (
+    JarSet,
+    cache_directory,
+    connector_at_hand,
+    connector_jars,
+    resolve,
+    spark_version,
+)
 from streamctl.java import Java
 from streamctl.reports import Event
 
@@ -58,6 +65,11 @@ def java(tmp_path: Path, *, more: str = "", seconds: float = 0) -> Java:
 
 def calls(cache: Path) -> int:
     return (cache / "jars" / "ivy" / "calls").stat().st_size
+
+
+def test_what_was_fetched_is_at_hand_and_nothing_is_fetched_for_it(tmp_path: Path) -> None:
+    assert connector_at_hand(cache=tmp_path) == []
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_second_call_asks_nobody(tmp_path: Path) -> None:
