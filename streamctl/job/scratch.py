@@ -5,6 +5,7 @@ that is killed leaves all of it: blocks of shuffles, working copies of state, na
 A job that is restarted again and again would fill the disk with that.
 """
 
+import shutil
 import tempfile
 from collections.abc import Mapping
 
@@ -15,7 +16,7 @@ class Scratch:
     """One directory, below the machine's own for temporary files."""
 
     def __init__(self) -> None:
-        self._directory = tempfile.TemporaryDirectory(prefix=_PREFIX, ignore_cleanup_errors=True)
+        self._directory = tempfile.mkdtemp(prefix=_PREFIX)
 
     @property
     def environ(self) -> Mapping[str, str]:
@@ -23,8 +24,8 @@ class Scratch:
 
         `STREAMCTL_SCRATCH` is for one whose supervisor died: it removes the directory itself.
         """
-        return {"TMPDIR": self._directory.name, "STREAMCTL_SCRATCH": self._directory.name}
+        return {"TMPDIR": self._directory, "STREAMCTL_SCRATCH": self._directory}
 
     def remove(self) -> None:
         """Remove it and all in it, once no process uses it any more; again is no error."""
-        self._directory.cleanup()
+        shutil.rmtree(self._directory, ignore_errors=True)
