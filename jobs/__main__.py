@@ -2,8 +2,6 @@
 
 import argparse
 import json
-import os
-import shutil
 import sys
 from pathlib import Path
 
@@ -24,14 +22,12 @@ def main() -> int:
         sys.stdout.write(check(arguments.check, json.loads(arguments.options)) + "\n")
         return 0
     from jobs.main import run
+    from jobs.temporary import remove_at_exit
 
-    try:
-        return run(
-            arguments.run_directory, watch_stdin=arguments.watch_stdin, standby=arguments.standby
-        )
-    finally:  # by the driver too, for a supervisor that was killed cannot
-        if scratch := os.environ.get("STREAMCTL_SCRATCH"):
-            shutil.rmtree(scratch, ignore_errors=True)
+    remove_at_exit()
+    return run(
+        arguments.run_directory, watch_stdin=arguments.watch_stdin, standby=arguments.standby
+    )
 
 
 if __name__ == "__main__":

@@ -1,18 +1,15 @@
-"""What Spark's launcher must know before the JVM lives: classes, and where temporary files go.
+"""What Spark's launcher must know before the JVM lives: its classes and temporary files.
 
 The connector stands on the class path proper, not in `spark.jars` alone, because only classes
 from there get into a class-data archive; and an archive serves a JVM with the class path of the
-one that made it.
-
-Spark and the libraries inside it keep blocks, working copies of state and native code below
-`java.io.tmpdir`, and leave them there when the JVM is killed. Here that is what Python has for
-temporary files, which `streamctl.job` makes for one driver or child and removes after it.
+one that made it. All of it is seen in the machine's list of processes: no secret may be among it.
 """
 
 import os
 import shlex
-import tempfile
 from collections.abc import Mapping, Sequence
+
+from jobs import temporary
 
 _OPTIONS, _PATH = "spark.driver.extraJavaOptions", "spark.driver.extraClassPath"
 AT_LAUNCH = frozenset({_OPTIONS, _PATH})
@@ -35,7 +32,7 @@ def launch_options(
         make_archive: where the JVM writes one at its end, unless there is one.
         flags: more of the JVM's.
     """
-    own = [f"-Djava.io.tmpdir={tempfile.gettempdir()}", *flags]
+    own = [*temporary.jvm_flags(), *flags]
     if archive:
         own += [f"-XX:SharedArchiveFile={archive}", "-Xshare:auto", "-Xlog:cds=off"]
     elif make_archive:

@@ -7,9 +7,13 @@ from pyspark.sql import DataFrame, SparkSession
 from jobs.at_launch import as_the_driver
 from jobs.entry import load_job, options_of
 from jobs.job import Context, Query
-from jobs.session import session_options
+from jobs.session import launch_jvm, session_in, session_options
+from jobs.temporary import remove_at_exit
 from streamctl.rundir.records import Launch
 from streamctl.settings.model import Settings
+
+_SHOWN = ("spark.master", "spark.driver.memory")
+"""What the JVM's command line must have of the options; the others may be secrets."""
 
 
 def read_settings(file: Path) -> Settings:
@@ -32,11 +36,12 @@ def open_session(settings: Settings, *, state_format_version: int | None = None)
         starting_offsets="",
         state_format_version=state_format_version,
     )
-    builder = SparkSession.builder.config("spark.log.level", "ERROR")
-    options = session_options(settings, launch) | as_the_driver(settings.spark.options)
-    for name, value in (options | {"spark.master": "local[*]"}).items():
-        builder = builder.config(name, value)
-    return builder.getOrCreate()
+    remove_at_exit()
+    options = session_options(settings, launch)
+    options |= {"spark.master": "local[*]", "spark.log.level": "ERROR"}
+    shown = {name: options[name] for name in _SHOWN if name in options}
+    gateway = launch_jvm(as_the_driver(settings.spark.options) | shown)
+    return session_in(gateway, options)
 
 
 def queries_on(records: DataFrame, settings: Settings) -> list[Query]:

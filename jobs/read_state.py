@@ -11,6 +11,7 @@ from pyspark.sql import Column, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 
 from jobs.at_launch import as_the_driver
+from jobs.temporary import remove_at_exit
 
 
 def main() -> None:
@@ -25,6 +26,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, help="default: the last committed one")
     parser.add_argument("--limit", type=int, help="rows; default: all")
     arguments = parser.parse_args()
+    remove_at_exit()
     given = {
         "path": arguments.checkpoint,
         "operatorId": arguments.operator,

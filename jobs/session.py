@@ -114,10 +114,23 @@ def start_session(*, settings: Settings, launch: Launch, directory: RunDirectory
     if settings.spark.master.startswith("local"):
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")  # nobody else is to connect
     with _stop_signals_ignored_by_child():
-        at_launch = _as_conf(jvm_options(settings, launch, log4j=log4j))
-        gateway: Any = launch_gateway(at_launch)  # type: ignore[no-untyped-call]
-    context = SparkContext(conf=_as_conf(options), gateway=gateway)
-    return Session(spark=SparkSession(context), gateway=gateway, jvm=gateway.proc)
+        gateway = launch_jvm(jvm_options(settings, launch, log4j=log4j))
+    spark = session_in(gateway, options)
+    return Session(spark=spark, gateway=gateway, jvm=gateway.proc)
+
+
+def launch_jvm(at_launch: dict[str, str]) -> Any:
+    """Start a JVM with what every user of the machine may see.
+
+    Raises:
+        pyspark.errors.PySparkRuntimeError: it did not start.
+    """
+    return launch_gateway(_as_conf(at_launch))  # type: ignore[no-untyped-call]
+
+
+def session_in(gateway: Any, options: dict[str, str]) -> SparkSession:
+    """Start Spark there, with all other options."""
+    return SparkSession(SparkContext(conf=_as_conf(options), gateway=gateway))
 
 
 def jvm_options(settings: Settings, launch: Launch, *, log4j: Path) -> dict[str, str]:

@@ -71,7 +71,8 @@ def connector_jars(
 ) -> list[Path]:
     """Return the jars that Spark needs to read Kafka, without those that pyspark brings.
 
-    They go into `spark.jars`; the version follows the installed pyspark.
+    They go onto the driver's class path, and on a cluster into `spark.jars` too; the version
+    follows the installed pyspark.
 
     Raises:
         ConnectorNotFound: nobody published a connector for this version of Spark.

@@ -19,8 +19,8 @@ from streamctl.audit.reads import Planned, Reads, in_order
 from streamctl.chaos.evidence import Counted, Must, Rejected
 from streamctl.checkpoint.formats import log
 from streamctl.checkpoint.tree.reader import Checkpoint
-from streamctl.errors import StreamctlError, TopicNotFound, Unsupported
-from streamctl.job.ask import ask
+from streamctl.errors import DeadlinePassed, StreamctlError, TopicNotFound, Unsupported
+from streamctl.job.ask import ChildFailed, ask
 from streamctl.kafka.client import Broker
 from streamctl.produce.ledger import read_header
 from streamctl.produce.ledger_entries import read_ledger
@@ -215,12 +215,15 @@ def read_state(checkpoint: str) -> list[dict[str, Any]]:
         StreamctlError: Spark could not read them, or not in time; with its last words.
     """
     version = Checkpoint.open(checkpoint).state_format_version() or 1
-    return ask(
-        "jobs.read_state",
-        [checkpoint, "--format-version", str(version)],
-        project=Path(__file__).parents[2],  # where the package jobs is, installed or not
-        timeout_seconds=_READ_SECONDS,
-    )
+    try:
+        return ask(
+            "jobs.read_state",
+            [checkpoint, "--format-version", str(version)],
+            project=Path(__file__).parents[2],  # where the package jobs is, installed or not
+            timeout_seconds=_READ_SECONDS,
+        )
+    except (ChildFailed, DeadlinePassed) as error:
+        raise StreamctlError(f"the state cannot be read: {error.message}") from error
 
 
 def dead_letters(broker: Broker, topic: str, after: Mapping[int, int]) -> Rejected:

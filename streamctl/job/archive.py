@@ -10,32 +10,49 @@ import hashlib
 import os
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from streamctl.jars import pyspark_directory, spark_version
 from streamctl.java import Java
 
+CLASS_PATH = "spark.driver.extraClassPath"
 _KEPT = 3  # some 190 MB each
-_MAKING_SECONDS = 3600.0  # what is older was left by a supervisor that was killed
+_MAKING_SECONDS = 3600.0  # what is older was left by a driver whose supervisor was killed
 
 
-def archive_path(cache: Path, *, java: Java, jars: Iterable[Path]) -> Path:
-    """Where the archive for this JVM and these jars belongs."""
-    digest = hashlib.sha256()
-    for part in (java.home.resolve(), java.version, spark_version()):
-        digest.update(f"{part}\n".encode())
-    for file in (java.executable, *jars, *sorted((pyspark_directory() / "jars").glob("*.jar"))):
-        found = file.stat()
-        digest.update(f"{file} {found.st_size} {found.st_mtime_ns}\n".encode())
-    return cache / "class-archives" / f"{digest.hexdigest()[:24]}.jsa"
+def locate(cache: Path, *, java: Java, jars: Iterable[Path], class_path: str = "") -> Path | None:
+    """Where the archive belongs.
+
+    Args:
+        cache: of this user.
+        java: the JVM.
+        jars: of the connector.
+        class_path: what the user has on it besides, as `spark.driver.extraClassPath` has it.
+
+    Returns:
+        None where there can be none: the cache cannot be written, or a jar vanished just now.
+    """
+    spark = Path(os.environ.get("SPARK_HOME") or pyspark_directory()) / "jars"
+    parts = [str(java.home.resolve()), java.version, spark_version()]
+    folder = cache / "class-archives"
+    try:
+        parts += map(_marked, (java.executable, *jars, *sorted(spark.glob("*.jar"))))
+        for entry in class_path.split(":"):
+            parts.append(_marked(Path(entry)) if Path(entry).is_file() else entry)
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return None
+    digest = hashlib.sha256("\n".join(parts).encode())
+    return folder / f"{digest.hexdigest()[:24]}.jsa"
 
 
 def use(archive: Path) -> bool:
     """Whether it is there; then it is marked as used today."""
-    try:
-        os.utime(archive)
-    except OSError:
+    if not os.access(archive, os.R_OK):
         return False
+    with suppress(OSError):  # another user's, or in an image that is only read
+        os.utime(archive)
     return True
 
 
@@ -44,20 +61,31 @@ def unfinished(archive: Path) -> Path:
     return archive.with_name(f"{archive.name}.{os.getpid()}.new")
 
 
-def keep(archive: Path, made: Path) -> bool:
-    """Put a finished archive in its place and remove the oldest; False when the JVM made none.
+def keep(archive: Path, made: Path) -> None:
+    """Put a finished archive in its place, and remove those that were used longest ago.
 
-    A JVM that still uses a removed one keeps it open.
+    A JVM that still uses a removed one keeps it open. What cannot be done is left: an archive
+    only makes starts faster.
     """
-    if not made.is_file() or made.stat().st_size == 0:
-        return False
-    made.replace(archive)
-    by_use = sorted(archive.parent.glob("*.jsa"), key=_used_at, reverse=True)
-    begun = time.time() - _MAKING_SECONDS
-    torn = [path for path in archive.parent.glob("*.new") if _used_at(path) < begun]
-    for old in (*by_use[_KEPT:], *torn):
-        old.unlink(missing_ok=True)
-    return True
+    with suppress(OSError):
+        if made.stat().st_size:
+            made.replace(archive)
+        begun = time.time() - _MAKING_SECONDS
+        by_use = sorted(archive.parent.glob("*.jsa"), key=_used_at, reverse=True)
+        torn = [path for path in archive.parent.glob("*.new") if _used_at(path) < begun]
+        for old in (*by_use[_KEPT:], *torn):
+            old.unlink(missing_ok=True)
+
+
+def throw_away(made: Path) -> None:
+    """Remove one that a JVM did not finish, if there is any."""
+    with suppress(OSError):
+        made.unlink(missing_ok=True)
+
+
+def _marked(file: Path) -> str:
+    found = file.stat()
+    return f"{file} {found.st_size} {found.st_mtime_ns}"
 
 
 def _used_at(archive: Path) -> float:

@@ -13,9 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from streamctl.errors import DeadlinePassed, StreamctlError
-from streamctl.job.child import spawn
-from streamctl.job.launcher import end_members
-from streamctl.job.scratch import Scratch
+from streamctl.job.child import Child
 from streamctl.rundir.files import replace_file
 from streamctl.settings.model import Settings
 
@@ -35,6 +33,7 @@ def ask(
     *,
     project: Path,
     timeout_seconds: float,
+    settings: Settings | None = None,
 ) -> list[Any]:
     """Run `python -m MODULE ARGUMENTS` to its end.
 
@@ -43,6 +42,7 @@ def ask(
         arguments: of its command line.
         project: its working directory, from which a user's job is imported.
         timeout_seconds: from its start to its end.
+        settings: of the job, where the question is about one.
 
     Returns:
         One value per line of its standard output that is a JSON object.
@@ -52,27 +52,24 @@ def ask(
         DeadlinePassed: it did not end in time.
         ChildFailed: it ended with another exit code than 0.
     """
-    scratch = Scratch()
-    child = spawn(
+    child = Child(
         module,
         arguments,
         project=project,
-        scratch=scratch,
         stdin=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
+        settings=settings,
     )
     try:
-        out, err = child.communicate(timeout=timeout_seconds)
+        out, err = child.process.communicate(timeout=timeout_seconds)
     except subprocess.TimeoutExpired:
         raise DeadlinePassed(
             f"Spark gave no answer within {timeout_seconds:g} seconds",
             hint="Give it more time with `--timeout`, or ask for less.",
         ) from None
     finally:
-        end_members(child.pid)
-        child.wait()
-        scratch.remove()
-    if child.returncode:
+        child.end()
+    if child.process.returncode:
         raise ChildFailed(reason(err))
     return [json.loads(line) for line in out.splitlines() if line.startswith("{")]
 
@@ -104,7 +101,11 @@ def ask_about(
         replace_file(file, settings.model_dump_json())
         try:
             return ask(
-                module, [str(file), *arguments], project=project, timeout_seconds=timeout_seconds
+                module,
+                [str(file), *arguments],
+                project=project,
+                timeout_seconds=timeout_seconds,
+                settings=settings,
             )
         except ChildFailed as error:
             raise ChildFailed(error.message, hint=hint) from error

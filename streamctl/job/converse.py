@@ -16,9 +16,8 @@ from typing import Any, Self
 
 from streamctl.errors import DeadlinePassed
 from streamctl.job.ask import ChildFailed, reason
-from streamctl.job.child import spawn
-from streamctl.job.launcher import end_members
-from streamctl.job.scratch import Scratch
+from streamctl.job.child import Child
+from streamctl.settings.model import Settings
 
 ANSWER = '{"answer":'
 """What a line of the child begins with that is an answer: a user's code may print others."""
@@ -33,19 +32,22 @@ class Conversation:
         arguments: of its command line.
         project: its working directory, from which a user's job is imported.
         errors: where its standard error goes.
+        settings: of the job.
     """
 
-    def __init__(self, module: str, arguments: list[str], *, project: Path, errors: Path) -> None:
-        self._errors, self._scratch = errors, Scratch()
+    def __init__(
+        self, module: str, arguments: list[str], *, project: Path, errors: Path, settings: Settings
+    ) -> None:
+        self._errors = errors
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         with errors.open("wb") as stderr:
-            self._child = spawn(
+            self._child = Child(
                 module,
                 arguments,
                 project=project,
-                scratch=self._scratch,
                 stdin=subprocess.PIPE,
                 stderr=stderr,
+                settings=settings,
             )
         threading.Thread(target=self._read, name="answers", daemon=True).start()
 
@@ -63,7 +65,7 @@ class Conversation:
     @property
     def pid(self) -> int:
         """Process id of the child; also the id of its session."""
-        return self._child.pid
+        return self._child.process.pid
 
     def ask(self, question: dict[str, Any], *, until: float, beat: Callable[[], None]) -> Any:
         """Send a question and wait for its answer.
@@ -77,7 +79,7 @@ class Conversation:
             ChildFailed: the child died of it; the message is the root cause that it printed.
             DeadlinePassed: no answer by then.
         """
-        stream = self._child.stdin
+        stream = self._child.process.stdin
         if stream is None:
             raise RuntimeError("the child was started without a pipe")
         try:
@@ -100,12 +102,10 @@ class Conversation:
 
     def end(self) -> None:
         """End the child and all of its session."""
-        end_members(self._child.pid)
-        self._child.wait()
-        self._scratch.remove()
+        self._child.end()
 
     def _read(self) -> None:
-        stream = self._child.stdout
+        stream = self._child.process.stdout
         if stream is not None:
             for line in stream:
                 self._lines.put(line)

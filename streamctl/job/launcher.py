@@ -3,8 +3,8 @@
 The driver is a session of its own: Python, its JVM and what they start. It is watched from
 outside only, by its exit. Before it is started again, every process of its session is ended,
 because a JVM that outlives its killed Python would go on writing to the checkpoint.
-The driver's standard input is a pipe that nothing is written to: when the supervisor dies, the
-driver reads its end and stops gracefully by itself.
+The driver's standard input is a pipe that stays open: when the supervisor dies, the driver reads
+its end and stops gracefully by itself.
 """
 
 import os
@@ -29,26 +29,37 @@ class Driver:
     Args:
         command: what to run.
         directory: working directory, from which a user's job is imported.
-        environ: its whole environment.
+        environ: its whole environment but for what `scratch` adds.
+        scratch: for its temporary files; removed with the session.
         nice: its priority and that of all it starts, see `nice(1)`.
 
     Raises:
-        OSError: no room for temporary files, or no process can be started.
+        OSError: no process can be started.
     """
 
     def __init__(
-        self, command: list[str], *, directory: Path, environ: Mapping[str, str], nice: int = 0
+        self,
+        command: list[str],
+        *,
+        directory: Path,
+        environ: Mapping[str, str],
+        scratch: Scratch,
+        nice: int = 0,
     ) -> None:
-        self._scratch = Scratch()
-        self._process = subprocess.Popen(
-            command,
-            cwd=directory,
-            env={**environ, **self._scratch.environ},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+        self._scratch = scratch
+        try:
+            self._process = subprocess.Popen(
+                command,
+                cwd=directory,
+                env={**environ, **scratch.environ},
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        except OSError:
+            scratch.remove()
+            raise
         if nice:
             os.setpriority(os.PRIO_PROCESS, self._process.pid, nice)
         self.started = time.monotonic()
@@ -91,7 +102,10 @@ class Driver:
         """
         end_members(self.pid, within_seconds=within_seconds)
         self._process.poll()
-        threading.Thread(target=self._scratch.remove).start()  # the next attempt need not wait
+        try:
+            threading.Thread(target=self._scratch.remove).start()  # the next need not wait for it
+        except RuntimeError:  # there is no thread to be had
+            self._scratch.remove()
 
 
 def driver_command(run_directory: Path, *, standby: bool = False) -> list[str]:

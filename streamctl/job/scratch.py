@@ -1,4 +1,4 @@
-"""Temporary files of a driver or child, in a directory of its own that goes when it is gone.
+"""Temporary files of one driver or child, in a directory of their own that goes when it is gone.
 
 Spark deletes what it keeps in the machine's temporary directory when its JVM ends in order. A JVM
 that is killed leaves all of it: blocks of shuffles, working copies of state, native libraries.
@@ -8,24 +8,57 @@ A job that is restarted again and again would fill the disk with that.
 import shutil
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
 
-_PREFIX = "streamctl-driver-"
+_PREFIX = "streamctl-spark-"
 
 
 class Scratch:
-    """One directory, below the machine's own for temporary files."""
+    """One directory, below the machine's own for temporary files.
 
-    def __init__(self) -> None:
-        self._directory = tempfile.mkdtemp(prefix=_PREFIX)
+    Args:
+        notes: where a link to it stands until it is removed, for `sweep`; None where nobody
+            would look.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+
+    def __init__(self, notes: Path | None = None) -> None:
+        self._path = _make()
+        self._note = notes / self._path.name if notes else None
+        if self._note is not None:
+            with suppress(OSError):  # on a full disk a job runs rather than that all is tidy
+                self._note.parent.mkdir(parents=True, exist_ok=True)
+                self._note.symlink_to(self._path)
 
     @property
     def environ(self) -> Mapping[str, str]:
-        """What the process must have in its environment.
-
-        `STREAMCTL_SCRATCH` is for one whose supervisor died: it removes the directory itself.
-        """
-        return {"TMPDIR": self._directory, "STREAMCTL_SCRATCH": self._directory}
+        """What the process must have in its environment, see `jobs.temporary`."""
+        return {"TMPDIR": str(self._path), "STREAMCTL_SCRATCH": str(self._path)}
 
     def remove(self) -> None:
         """Remove it and all in it, once no process uses it any more; again is no error."""
-        shutil.rmtree(self._directory, ignore_errors=True)
+        shutil.rmtree(self._path, ignore_errors=True)
+        if self._note is not None:
+            with suppress(OSError):
+                self._note.unlink()
+
+
+def sweep(notes: Path) -> None:
+    """Remove what was noted there: of processes that died together with their supervisor."""
+    for note in notes.glob(f"{_PREFIX}*"):
+        with suppress(OSError):
+            place = note.readlink()
+            if place.name == note.name:
+                shutil.rmtree(place, ignore_errors=True)
+            note.unlink()
+
+
+def _make() -> Path:
+    try:
+        return Path(tempfile.mkdtemp(prefix=_PREFIX))
+    except FileNotFoundError:  # what TMPDIR named at the start is gone, as with a login session
+        tempfile.tempdir = None
+        return Path(tempfile.mkdtemp(prefix=_PREFIX))

@@ -144,8 +144,10 @@ def _run_driver(
                 )
             time.sleep(_LOOK_SECONDS)
     finally:
+        ended = driver.poll()
         driver.end_session()
         reader.join(timeout=5)
+        attempts.finished(1 if ended is None else ended)
         log.close()
 
 

@@ -107,7 +107,7 @@ def preflight(
     """
     checkpoints = find_all(location, query=query)
     held = {name: compat_held.read(checkpoint) for name, checkpoint in checkpoints.items()}
-    connector_jars(java=find_java(), on_event=on_event)
+    connector_jars(java=find_java(), on_event=on_event)  # so that the child has them at hand
     with tempfile.TemporaryDirectory(prefix="streamctl-preflight-") as scratch:
         request = {
             "settings": settings.model_dump(mode="json"),
@@ -154,7 +154,13 @@ def _question(name: str, checkpoint: Checkpoint, held: Held, scratch: Path) -> d
 
 def _ask(file: Path, settings: Settings, *, project: Path, timeout_seconds: float) -> list[Any]:
     try:
-        return ask("jobs.preflight", [str(file)], project=project, timeout_seconds=timeout_seconds)
+        return ask(
+            "jobs.preflight",
+            [str(file)],
+            project=project,
+            timeout_seconds=timeout_seconds,
+            settings=settings,
+        )
     except ChildFailed as error:
         raise JobNotFound(
             f'job "{settings.job.entry}" cannot be planned: {error.message}',

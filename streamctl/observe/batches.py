@@ -4,12 +4,13 @@ Follows the file over its rotation. Used by the supervisor, which goes on for da
 that look once; both begin near the end of the file.
 """
 
-import json
 from collections import deque
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+
+from streamctl.rundir.files import read_line
 
 TAIL_BYTES = 1024 * 1024
 KEEP_BATCHES = 600
@@ -117,8 +118,8 @@ class Batches:
                     if not line.endswith(b"\n"):
                         break
                     self._offset += len(line)
-                    if line.startswith(b"{"):  # else the first one, cut by where we began
-                        self._take(json.loads(line))
+                    if (found := read_line(line)) is not None:
+                        self._take(found)
         except FileNotFoundError:
             return
 

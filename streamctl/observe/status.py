@@ -3,7 +3,6 @@
 Reads only. Imports neither pydantic nor pyspark nor a Kafka client, because it is typed often.
 """
 
-import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from streamctl.errors import CheckpointNotFound, JobNotFound, StreamctlError
 from streamctl.reports import Verdict
 from streamctl.resilience.breaker import BreakerState, Circuit
 from streamctl.rundir.directory import RunDirectory
+from streamctl.rundir.files import read_line
 from streamctl.rundir.losses import Loss
 from streamctl.rundir.records import BackupState, Desired, Failure, Observed, Status
 
@@ -269,7 +269,6 @@ def newest_lines(path: Path) -> dict[str, dict[str, Any]]:
         return {}
     newest: dict[str, dict[str, Any]] = {}
     for text in lines:
-        if b'"progress"' in text and text.startswith(b"{"):
-            line = json.loads(text)
+        if b'"progress"' in text and (line := read_line(text)) is not None:
             newest[line["query"]] = line
     return newest

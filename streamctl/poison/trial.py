@@ -56,6 +56,7 @@ class Trials:
     ) -> None:
         self._place = local_path(batch.checkpoint.location) or batch.checkpoint.location
         self._batch = batch
+        self._settings = settings
         self._hidden = as_json(list(hidden))
         self._scratch = scratch
         self._project = project
@@ -64,7 +65,7 @@ class Trials:
         self._number = 0
         self._child: Conversation | None = None
         self._request = scratch / "request.json"
-        connector_jars(java=find_java(), on_event=on_event)
+        connector_jars(java=find_java(), on_event=on_event)  # so that the child has them at hand
         self._request.touch(mode=0o600)  # settings may hold what is not for everybody
         self._request.write_text(json.dumps(self._asked(settings)), encoding="utf-8")
 
@@ -123,7 +124,13 @@ class Trials:
         if self._child is None:
             errors = self._scratch / "stderr"
             arguments = [str(self._request)]
-            self._child = Conversation(_MODULE, arguments, project=self._project, errors=errors)
+            self._child = Conversation(
+                _MODULE,
+                arguments,
+                project=self._project,
+                errors=errors,
+                settings=self._settings,
+            )
         question = {"place": str(place), "shown": as_json(shown)}
         try:
             answer = self._child.ask(question, until=self._until, beat=self._beat)

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from streamctl.errors import Malformed
 from streamctl.reports import as_json
 from streamctl.resilience.breaker import BreakerState
-from streamctl.rundir.files import append_whole, build, read_file, replace_file
+from streamctl.rundir.files import append_whole, build, read_file, read_line, replace_file
 from streamctl.rundir.losses import Loss, Seen
 from streamctl.rundir.records import (
     BackupState,
@@ -57,6 +57,11 @@ class RunDirectory:
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
+    @property
+    def temporary(self) -> Path:
+        """Links to where its processes have temporary files, see `streamctl.job.scratch`."""
+        return self.path / "temporary"
+
     def write(self, value: Written) -> None:
         """Replace the file of this kind."""
         replace_file(self.path / _FILES[type(value)], json.dumps(as_json(value), indent=1) + "\n")
@@ -89,15 +94,15 @@ class RunDirectory:
         return descriptor
 
     def progress(self) -> Iterator[dict[str, Any]]:
-        """Lines of `progress.jsonl`, oldest first; a line still being written is left out."""
+        """Lines of `progress.jsonl`, oldest first; one that is not whole is left out."""
         try:
             file = self.progress_file.open("rb")
         except FileNotFoundError:
             return
         with file:
             for line in file:
-                if line.endswith(b"\n"):
-                    yield json.loads(line)
+                if line.endswith(b"\n") and (found := read_line(line)) is not None:
+                    yield found
 
     def losses(self) -> list[Loss]:
         """Lines of `losses.jsonl`, oldest first.

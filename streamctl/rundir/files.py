@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from streamctl.errors import Malformed
 
 T = TypeVar("T")
+_BLOCK_BYTES = 1 << 16
 
 
 def replace_file(path: Path, text: str) -> None:
@@ -34,9 +35,10 @@ def replace_file(path: Path, text: str) -> None:
 
 
 def append_whole(path: Path, text: str, *, flush: bool = False) -> None:
-    """Append, all or nothing: a full disk takes a part, which the next line would be glued to.
+    """Append, all or nothing: the next line would be glued to a part of one.
 
-    For a file with one writer.
+    A full disk takes a part. Of a writer that is killed the kernel has taken the pages so far,
+    which its successor cuts off here. For a file with one writer at a time.
 
     Args:
         path: of the file, made when it is not there.
@@ -47,9 +49,9 @@ def append_whole(path: Path, text: str, *, flush: bool = False) -> None:
         OSError: nothing was appended.
     """
     data = text.encode()
-    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
     try:
-        before = os.fstat(descriptor).st_size
+        before = _cut_to_whole_lines(descriptor)
         if os.write(descriptor, data) < len(data):
             os.ftruncate(descriptor, before)
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
@@ -57,6 +59,30 @@ def append_whole(path: Path, text: str, *, flush: bool = False) -> None:
             os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _cut_to_whole_lines(descriptor: int) -> int:
+    """Cut off what stands behind the last newline, and tell the size then."""
+    size = end = os.fstat(descriptor).st_size
+    if not size or os.pread(descriptor, 1, size - 1) == b"\n":
+        return size
+    while end:
+        begin = max(0, end - _BLOCK_BYTES)
+        newline = os.pread(descriptor, end - begin, begin).rfind(b"\n")
+        end = begin + newline + 1
+        if newline >= 0:
+            break
+    os.ftruncate(descriptor, end)
+    return end
+
+
+def read_line(line: bytes) -> dict[str, Any] | None:
+    """One line of JSON; None where it is cut, by where reading began or by its writer's end."""
+    try:
+        found = json.loads(line)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def read_file(path: Path, kind: type[T]) -> T | None:

@@ -3,8 +3,9 @@
 By itself, because `checkpoint inspect` is fast and needs nothing else of a run directory.
 """
 
-import json
 from pathlib import Path
+
+from streamctl.rundir.files import read_line
 
 _TAIL_BYTES = 1 << 20
 
@@ -23,8 +24,7 @@ def spark_run_of(progress_file: Path, query_id: str) -> str | None:
         return None
     wanted = query_id.encode()
     for text in reversed(lines):
-        if wanted in text and text.startswith(b"{"):  # the first may be cut by where we began
-            line = json.loads(text)
-            if line.get("query_id") == query_id:
-                return str(line["spark_run_id"])
+        line = read_line(text) if wanted in text else None
+        if line is not None and line.get("query_id") == query_id:
+            return str(line["spark_run_id"])
     return None

@@ -28,7 +28,10 @@ PLAIN_NAMES = {
     "CHECKPOINT_LOCATION": "checkpoint.location",
 }
 # Variables of ours that are not settings of the job.
-_NOT_SETTINGS = {"CONTEXT", "RUN_DIRECTORY", "CACHE", "DEBUG", "IVY_SETTINGS"}
+_NOT_SETTINGS = {
+    *("CONTEXT", "RUN_DIRECTORY", "CACHE", "DEBUG", "IVY_SETTINGS"),
+    *("SCRATCH", "CLASS_PATH", "CLASS_ARCHIVE"),  # what a driver or child is told by who starts it
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

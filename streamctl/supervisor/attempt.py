@@ -9,6 +9,7 @@ from streamctl.jars import cache_directory, connector_jars
 from streamctl.java import find_java
 from streamctl.job import archive as class_archive
 from streamctl.job.launcher import Driver, driver_command, driver_environment
+from streamctl.job.scratch import Scratch
 from streamctl.kafka.client import Broker
 from streamctl.rundir.directory import RunDirectory
 from streamctl.settings.model import Settings
@@ -64,9 +65,13 @@ class Attempts:
             )
         self.generation = generation.name
         if self._settings.spark.class_archive:
-            self._archive = class_archive.archive_path(cache_directory(), java=java, jars=jars)
-            self._making = class_archive.unfinished(self._archive)
-            self._archive.parent.mkdir(parents=True, exist_ok=True)
+            self._archive = class_archive.locate(
+                cache_directory(),
+                java=java,
+                jars=jars,
+                class_path=self._settings.spark.options.get(class_archive.CLASS_PATH, ""),
+            )
+            self._making = class_archive.unfinished(self._archive) if self._archive else None
         launch = prepare.launch(
             self._store,
             self._settings,
@@ -102,6 +107,7 @@ class Attempts:
                 driver_command(self._run.path, standby=standby),
                 directory=directory or Path.cwd(),
                 environ=environ,
+                scratch=Scratch(self._run.temporary),
                 nice=self._settings.supervise.nice,
             )
         except OSError as error:
@@ -114,6 +120,6 @@ class Attempts:
         """Keep the class archive that an orderly end has made; throw away half of one."""
         if self._archive is None or self._making is None:
             return
-        if exit_code == 0 and class_archive.keep(self._archive, self._making):
-            return
-        self._making.unlink(missing_ok=True)
+        if exit_code == 0:
+            class_archive.keep(self._archive, self._making)
+        class_archive.throw_away(self._making)

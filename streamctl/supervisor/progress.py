@@ -1,9 +1,10 @@
 """Follows `progress.jsonl`: which queries run, and which of them are ready."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from streamctl.rundir.files import read_line
 
 
 class ProgressTail:
@@ -50,7 +51,8 @@ class ProgressTail:
                     if not line.endswith(b"\n"):
                         break
                     self._offset += len(line)
-                    self._take(json.loads(line))
+                    if (found := read_line(line)) is not None:
+                        self._take(found)
         except FileNotFoundError:
             return
 

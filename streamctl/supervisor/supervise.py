@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TextIO
 from streamctl.checkpoint.location.store import Store
 from streamctl.errors import BrokerUnreachable, ExitCode, StreamctlError
 from streamctl.job.launcher import Driver
+from streamctl.job.scratch import sweep
 from streamctl.rundir.directory import RunDirectory
 from streamctl.rundir.records import Desired, Failure, Observed, Status
 from streamctl.settings.model import Settings
@@ -92,6 +93,7 @@ class Supervisor:
             store = Store.open(self._settings.checkpoint.location)
             self._holding = Holding(store, self._settings, self._log)
             self._holding.take(self._status.run_id)
+            sweep(self._run.temporary)
             self._backups.start()
             if self._settings.observe.enabled:
                 self._observing.start()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from streamctl.errors import BrokerUnreachable
 from streamctl.job.launcher import Driver
+from streamctl.job.scratch import Scratch
 from streamctl.rundir.directory import RunDirectory
 from streamctl.settings.model import Settings
 from streamctl.supervisor.supervise import Supervisor
@@ -36,7 +37,9 @@ class FakeAttempts:
     def spawn(self, *, standby: bool = False) -> Driver:
         script = str(Path(__file__).with_name("fake_driver.py"))
         command = [sys.executable, script, str(RUN.path), self.behaviour, str(int(standby))]
-        return Driver(command, directory=Path.cwd(), environ=os.environ)
+        return Driver(
+            command, directory=Path.cwd(), environ=os.environ, scratch=Scratch(RUN.temporary)
+        )
 
     def finished(self, _: int) -> None:
         pass

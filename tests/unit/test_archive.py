@@ -16,16 +16,22 @@ def java(tmp_path: Path) -> Java:
 
 
 def test_a_jar_that_was_written_again_needs_another_archive(tmp_path: Path, java: Java) -> None:
-    jar = tmp_path / "a.jar"
+    jar, own = tmp_path / "a.jar", tmp_path / "own.jar"
     jar.write_text("classes")
+    own.write_text("classes")
 
-    def path() -> Path:
-        return archive.archive_path(tmp_path, java=java, jars=[jar])
+    def place(class_path: str = f"{own}:/conf") -> Path | None:
+        return archive.locate(tmp_path / "c", java=java, jars=[jar], class_path=class_path)
 
-    first = path()
-    assert path() == first
-    os.utime(jar, (1, 1))
-    assert path() != first
+    seen = {place()}
+    assert seen == {place()} != {None}
+    for file in (jar, own):
+        os.utime(file, (1, 1))
+        seen.add(place())
+    seen.add(place(""))
+    assert len(seen) == 4
+    jar.unlink()
+    assert place() is None
 
 
 def test_those_used_last_are_kept_and_what_killed_ones_left_goes(tmp_path: Path) -> None:
@@ -37,7 +43,19 @@ def test_those_used_last_are_kept_and_what_killed_ones_left_goes(tmp_path: Path)
     made, fresh = tmp_path / "f.jsa.8.new", tmp_path / "g.jsa.9.new"
     made.write_text("classes")
     fresh.write_text("half")
-    assert archive.keep(tmp_path / "f.jsa", made)
+    archive.keep(tmp_path / "f.jsa", made)
     kept = {"a.jsa", "d.jsa", "f.jsa", "g.jsa.9.new"}
     assert {path.name for path in tmp_path.iterdir()} == kept
-    assert not archive.keep(tmp_path / "h.jsa", tmp_path / "not-made")
+    archive.throw_away(fresh)
+    archive.throw_away(fresh)
+    archive.keep(tmp_path / "h.jsa", tmp_path / "not-made")
+    assert {path.name for path in tmp_path.iterdir()} == kept - {"g.jsa.9.new"}
+
+
+def test_a_file_system_that_is_only_read_is_no_trouble(tmp_path: Path, java: Java) -> None:
+    """An archive that another has left there is used; none is made."""
+    (tmp_path / "class-archives").write_text("no directory can be made here")
+    assert archive.locate(tmp_path, java=java, jars=[]) is None
+    assert archive.use(Path(sys.executable))
+    archive.keep(Path("/proc/a.jsa"), Path("/proc/version"))
+    archive.throw_away(Path("/proc/version"))

@@ -8,6 +8,7 @@ import pytest
 from streamctl.errors import DeadlinePassed
 from streamctl.job.ask import ChildFailed
 from streamctl.job.converse import Conversation
+from streamctl.settings.model import Settings
 
 CHILD = """
 import json, sys, time
@@ -25,7 +26,9 @@ for line in sys.stdin:
 @pytest.fixture
 def child(tmp_path):
     (tmp_path / "child.py").write_text(CHILD)
-    with Conversation("child", [], project=tmp_path, errors=tmp_path / "stderr") as found:
+    errors, settings = tmp_path / "stderr", Settings()
+    where = {"project": tmp_path, "errors": errors}
+    with Conversation("child", [], **where, settings=settings) as found:
         yield found
 
 

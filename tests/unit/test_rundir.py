@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 
 from streamctl.errors import Malformed
+from streamctl.observe.status import newest_lines
 from streamctl.rundir.directory import RunDirectory
 from streamctl.rundir.files import append_whole, read_file, replace_file
 from streamctl.rundir.losses import Seen
 from streamctl.rundir.records import Failure, FailureClass, Launch, StopRequest
 from streamctl.rundir.runs import spark_run_of
+from streamctl.supervisor.progress import ProgressTail
 
 NOW = datetime(2026, 1, 31, 12, 0, 0, 123000, tzinfo=UTC)
 
@@ -141,3 +143,25 @@ def test_a_line_that_a_full_disk_takes_a_part_of_is_not_there_at_all(tmp_path):
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     append_whole(path, "third\n", flush=True)
     assert path.read_text() == "first\nthird\n"
+
+
+@pytest.mark.parametrize("torn", ['{"kind": "prog', "x" * 200_000, "\0" * 4096])
+@pytest.mark.parametrize("whole", ['{"a": 1}\n', ""])
+def test_what_a_killed_writer_left_of_a_line_is_cut_off_by_the_next(tmp_path, whole, torn):
+    path = tmp_path / "lines"
+    path.write_text(whole + torn)
+    append_whole(path, '{"b": 2}\n')
+    assert path.read_text() == whole + '{"b": 2}\n'
+
+
+def test_lines_that_were_glued_together_stop_no_reader(tmp_path):
+    run = RunDirectory(tmp_path)
+    good = [{"kind": "launched", "queries": ["a"]}, {"kind": "progress", "query": "a"}]
+    lines = [json.dumps(line) for line in good]
+    run.progress_file.write_text("\n".join([lines[0], lines[1][:9] + lines[0], "7", lines[1], ""]))
+    assert list(run.progress()) == good
+    tail = ProgressTail(run.progress_file)
+    tail._offset = 0
+    tail.read()
+    assert tail.is_ready
+    assert newest_lines(run.progress_file) == {"a": good[1]}
