@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
+from py4j.protocol import Py4JError
 from pyspark.sql import DataFrame
 
 from jobs.job import Context, Query
@@ -54,8 +55,11 @@ def _follow(jvm: Any, injection: Any, faults: Path) -> None:
     while True:
         wanted = json.loads(faults.read_text("utf-8")) if faults.exists() else {}
         if wanted != before:
-            for when, setter in _SETTERS.items():
-                patterns = jvm.PythonUtils.toSeq(wanted.get(when, []))
-                getattr(injection, setter)(patterns)
+            try:
+                for when, setter in _SETTERS.items():
+                    patterns = jvm.PythonUtils.toSeq(wanted.get(when, []))
+                    getattr(injection, setter)(patterns)
+            except (Py4JError, OSError):
+                return  # the JVM is gone
             before = wanted
         time.sleep(_LOOK_SECONDS)

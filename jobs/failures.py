@@ -72,6 +72,21 @@ _CONFIGURATION = (
         "Another run writes to this checkpoint; stop it. If there is none, the logs are damaged.",
     ),
 )
+_NETWORK = (
+    r"ConnectException|UnknownHostException|NoRouteToHost|SocketTimeout|SocketException"
+    r"|ConnectionReset|Connection (?:reset|refused)|EOFException: End of File"
+)
+_STORAGE = (
+    (
+        r"FAILED_TO_GET_CHANGELOG_WRITER|CANNOT_WRITE_STATE_STORE",
+        "State could not be written: check the storage of the checkpoint.",
+    ),
+    (
+        rf"(?s)CANNOT_LOAD_STATE_STORE(?=.*(?:{_NETWORK}))",
+        "State could not be read: check the network between here and the checkpoint's storage.",
+    ),
+)
+"""Conditions of the state store that say nothing against the checkpoint."""
 _DATA = (
     (
         r"KAFKA_DATA_LOSS|Some data may have been lost|OffsetOutOfRangeException",
@@ -132,10 +147,7 @@ _UNREACHABLE = (
         "Check that the brokers are up and reachable from here.",
     ),
     (
-        (
-            r"ConnectException|UnknownHostException|NoRouteToHost|SocketTimeout|SocketException"
-            r"|ConnectionReset|Connection (?:reset|refused)|EOFException: End of File"
-        ),
+        _NETWORK,
         "Check the network between here and the host that the message names.",
     ),
     (
@@ -161,6 +173,7 @@ _RULES = tuple(
     for failure_class, rules in (
         (FailureClass.INFRASTRUCTURE, _EXHAUSTED),
         (FailureClass.CONFIGURATION, _CONFIGURATION),
+        (FailureClass.INFRASTRUCTURE, _STORAGE),
         (FailureClass.DATA, _DATA),
         (FailureClass.INFRASTRUCTURE, _UNREACHABLE),
         (FailureClass.CODE, _CODE),

@@ -73,14 +73,16 @@ class Driver:
 
     def run(self, requests: StopRequests) -> Failure | None:
         """Run until asked to stop, or until a query ended; None when nothing went wrong."""
+        well = False
         try:
             failure = self._work(requests)
+            well = failure is None
             if failure is not None:
                 self._tell(failure)  # at once: Spark may take its time to end
             return failure
         finally:
             if self._session is not None:
-                self._session.end()
+                self._session.end(well=well)
                 self.log.info("Spark is gone", reason=requests.reason or "ended by itself")
 
     def _work(self, requests: StopRequests) -> Failure | None:

@@ -32,4 +32,4 @@ try:
 except StreamingQueryException:
     pass
 finally:
-    session.end()
+    session.end(well=True)

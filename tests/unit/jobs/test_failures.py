@@ -7,6 +7,10 @@ from jobs.failures import classify
 from streamctl.rundir.records import FailureClass as Of
 
 STREAM = "org.apache.spark.sql.streaming.StreamingQueryException: [STREAM_FAILED] Query [id = a, runId = b] terminated with exception: "
+STATE = (
+    STREAM
+    + "[CANNOT_LOAD_STATE_STORE.UNCATEGORIZED] An error occurred during loading state.  SQLSTATE: 58030\n"
+)
 CASES = [
     (Of.INFRASTRUCTURE, "TimeoutException", STREAM + "java.util.concurrent.ExecutionException: x SQLSTATE: XXKST\n\tat a.b(C.scala)\nCaused by: org.apache.kafka.common.errors.TimeoutException: Timed out waiting for a node assignment. Call: describeTopics"),
     (Of.INFRASTRUCTURE, "TimeoutException", STREAM + "Failed\nCaused by: org.apache.kafka.common.errors.TimeoutException: Timeout of 60000ms expired before the position for partition t-0 could be determined"),
@@ -20,6 +24,9 @@ CASES = [
     (Of.INFRASTRUCTURE, "SparkException", "org.apache.spark.SparkException: Job aborted due to stage failure: ExecutorLostFailure (executor 1 exited unrelated to the running tasks)"),
     (Of.INFRASTRUCTURE, "CANNOT_LOAD_STATE_STORE.ROCKSDB_STORE_PROVIDER_OUT_OF_MEMORY", STREAM + "[CANNOT_LOAD_STATE_STORE.ROCKSDB_STORE_PROVIDER_OUT_OF_MEMORY] An error occurred during loading state."),
     (Of.INFRASTRUCTURE, "CANNOT_LOAD_STATE_STORE.UNRELEASED_THREAD_ERROR", STREAM + "[CANNOT_LOAD_STATE_STORE.UNRELEASED_THREAD_ERROR] a task did not release the lock"),
+    (Of.INFRASTRUCTURE, "CANNOT_LOAD_STATE_STORE.UNCATEGORIZED", STATE + "Caused by: org.apache.spark.sql.execution.streaming.state.StateStoreFailedToGetChangelogWriter: [CANNOT_LOAD_STATE_STORE.FAILED_TO_GET_CHANGELOG_WRITER] An error occurred during loading state. Failed to get the changelog writer for state store at version 4. SQLSTATE: 58030\nCaused by: java.io.IOException: the store answers 503"),
+    (Of.INFRASTRUCTURE, "CANNOT_LOAD_STATE_STORE.UNCATEGORIZED", STATE + "\tat a.b(C.scala)\nCaused by: java.net.SocketTimeoutException: Read timed out"),
+    (Of.DATA, "CANNOT_LOAD_STATE_STORE.UNCATEGORIZED", STATE + "Caused by: java.io.EOFException"),
     (Of.CODE, "UNRESOLVED_COLUMN.WITH_SUGGESTION", "pyspark.errors.exceptions.captured.AnalysisException: [UNRESOLVED_COLUMN.WITH_SUGGESTION] A column with name `nonsense` cannot be resolved."),
     (Of.CODE, "FOREACH_BATCH_USER_FUNCTION_ERROR", STREAM + '[FOREACH_BATCH_USER_FUNCTION_ERROR] An error occurred in the user provided function in foreach batch sink. Reason: py4j.Py4JException: An exception was raised by the Python Proxy. Return Message: Traceback (most recent call last):\n  File "x.py", line 3\nValueError: wrong'),
     (Of.CODE, "PythonException", "org.apache.spark.api.python.PythonException: Traceback (most recent call last):\n  File \"job.py\", line 9, in parse\nKeyError: 'a'"),
