@@ -87,7 +87,11 @@ def mixed(place: Path, *, count: int, chance: random.Random) -> tuple[dict[str, 
         name="mixed", title=f"{count} faults", hypothesis=STEADY,
         method=tuple(faults(names, chance)), before=(action("disk.small", megabytes=512),),
         expects={"detected_by": ["status", "lag", "restart"]},
-        job={"supervise.attempts": 20 * count, "limits.disk_floor_bytes": 0},
+        job={
+            "supervise.attempts": 20 * count,
+            "supervise.hung_seconds": 60,
+            "limits.disk_floor_bytes": 0,
+        },
     )  # fmt: skip
     figures, wrong = _figures(place, experiment, chance=chance)
     return figures | {"faults": {name: names.count(name) for name in FAULTS}}, wrong

@@ -222,6 +222,11 @@ class SuperviseSettings(Section):
         False, description="keep a second driver ready to take over; costs its memory"
     )
     stable_seconds: PositiveFloat = Field(300, description="a run so long refills the attempts")
+    hung_seconds: NonNegativeFloat = Field(
+        0,
+        description="a driver that commits nothing for so long, with records to read, is killed "
+        "and started again; longer for slow batches; 0: never",
+    )
 
 
 class StopSettings(Section):

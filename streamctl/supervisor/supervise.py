@@ -348,6 +348,7 @@ class Supervisor:
         self._keep_standby()
         self._keep_disk_free()
         self._mind_the_breaker(driver)
+        self._kill_if_hung(driver)
         if self._read_wishes():
             self._telling.publish(observed=Observed.STOPPING)
             self._log.event("INFO", "stop requested", request=self._wishes.stop)
@@ -366,6 +367,13 @@ class Supervisor:
             driver.ask_to_stop()
         elif time.monotonic() > self._opened_deadline:
             self._log.event("WARN", "the deadline passed: the driver is killed")
+            driver.end_session()
+
+    def _kill_if_hung(self, driver: Driver) -> None:
+        """One that is to stop has its deadline instead."""
+        hung = self._observer.hung(self._status.attempt) if self._observer else ""
+        if hung and not self._wishes.stop and not self._opened_deadline:
+            self._telling.hung(hung)
             driver.end_session()
 
     def _keep_disk_free(self) -> None:

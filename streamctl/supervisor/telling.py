@@ -95,6 +95,17 @@ class Telling:
             "again; or lower limits.disk_floor_bytes.",
         )
 
+    def hung(self, told: str) -> None:
+        """Record that the driver is killed because it goes on without getting on."""
+        self._log.event("ERROR", f"{told}: the driver is killed")
+        self._failure(
+            FailureClass.INFRASTRUCTURE,
+            "DriverHung",
+            message=told,
+            hint="`streamctl logs` shows what it did last. If batches may take so long, raise "
+            "supervise.hung_seconds.",
+        )
+
     def _failure(self, kind: FailureClass, condition: str, **more: Any) -> Failure:
         failure = Failure(
             at=_now(),

@@ -11,6 +11,7 @@ import urllib.request
 import pytest
 
 from streamctl.job.launcher import session_members
+from streamctl.rundir.records import Observed
 from tests import kafka_tools
 from tests.browser import CHROMIUM, page_in_a_browser
 from tests.harness import until
@@ -119,3 +120,21 @@ def test_a_job_is_watched(project, broker, topic):
     with pytest.raises(urllib.error.URLError):
         urllib.request.urlopen(url + "livez", timeout=5)  # noqa: S310
     assert project("metrics").stdout.count("streamctl_consumer_lag_records{") == 2
+
+
+def test_a_driver_that_hangs_amid_its_records_is_killed_and_started_again(project):
+    sent = project("produce", "--count", "20000")
+    assert sent.exit_code == 0, sent.stderr
+    flags = {"supervise.hung_seconds": "30", "observe.every_seconds": "1",
+             "observe.stall_seconds": "5", "kafka.max_offsets_per_trigger": "200"}  # fmt: skip
+    given = [text for key, value in flags.items() for text in ("--set", f"{key}={value}")]
+    assert project("start", *given).exit_code == 0
+    before = project.status()
+    signal_driver(project, signal.SIGSTOP)
+    until(lambda: project.status().driver_pid != before.driver_pid)
+    assert not session_members(before.driver_pid)
+    assert "has committed nothing for" in project("logs", "--grep", "is killed").stdout
+    until(lambda: project.status().observed is Observed.RUNNING)
+    after = project.status()
+    assert (after.run_id, after.attempt) == (before.run_id, before.attempt + 1)
+    assert project("stop").exit_code == 0

@@ -42,6 +42,7 @@ class Harness:
         disk_floor_bytes: int = 0,
         breaker: dict[str, float] | None = None,
         log: dict[str, str] | None = None,
+        observe: dict[str, float] | None = None,
         **supervise: float,
     ) -> "subprocess.Popen[bytes]":
         self.run.remove(Status)
@@ -52,6 +53,7 @@ class Harness:
                 "supervise": fast,
                 "breaker": breaker or {},
                 "log": log or {},
+                "observe": observe or {},
                 "limits": {"disk_floor_bytes": disk_floor_bytes},
             }
         )

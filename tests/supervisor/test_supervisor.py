@@ -40,6 +40,19 @@ def test_a_killed_driver_is_noticed_and_restarted_and_nothing_of_it_is_left(harn
     assert [path != left for path in harness.temporary.glob("*/left")] == [True]
 
 
+def test_a_driver_that_goes_on_without_getting_on_is_killed_and_started_again(harness):
+    harness.start("run", hung_seconds=1, observe={"every_seconds": 0.2, "stall_seconds": 0.5})
+    before = harness.running()
+    orphan = harness.child()
+    until(lambda: harness.status().attempt == 2)
+    assert is_gone(orphan)
+    assert harness.status().restarts == 1
+    told = [str(line["message"]) for line in harness.log()]
+    assert [text for text in told if "has committed nothing for" in text]
+    assert [text for text in told if text.startswith("restart in") and "committed nothing" in text]
+    assert harness.running().driver_pid != before.driver_pid
+
+
 def test_below_the_disk_floor_the_job_ends_in_order_and_says_so(harness):
     supervisor = harness.start("run", disk_floor_bytes=10**18)
     assert supervisor.wait(PATIENCE_SECONDS) == 1
