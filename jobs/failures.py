@@ -124,12 +124,19 @@ _CODE = (
 )
 _EXHAUSTED = (
     (
-        r"OutOfMemoryError|GC overhead limit|_OUT_OF_MEMORY",
+        (
+            r"OutOfMemoryError|GC overhead limit|_OUT_OF_MEMORY|\bMemoryError\b"
+            r"|Cannot allocate memory|can't start new thread"
+        ),
         "Give more memory (`spark.driver_memory`) or smaller batches.",
     ),
     (
         r"No space left on device|Disk quota exceeded|ENOSPC",
         "Free space where checkpoint and output are.",
+    ),
+    (
+        r"Too many open files|Resource temporarily unavailable",
+        "Raise the limits of open files and processes for the job's user (`ulimit -n`, `-u`).",
     ),
     (
         r"UNRELEASED_THREAD_ERROR",
