@@ -82,7 +82,10 @@ _STORAGE = (
         "State could not be written: check the storage of the checkpoint.",
     ),
     (
-        rf"(?s)CANNOT_LOAD_STATE_STORE(?=.*(?:{_NETWORK}))",
+        (
+            rf"(?s)CANNOT_LOAD_STATE_STORE(?=.*(?:{_NETWORK}|ConnectTimeout|NoHttpResponse"
+            r"|Read timed out|SlowDown|Status Code: 50[03]))"
+        ),
         "State could not be read: check the network between here and the checkpoint's storage.",
     ),
 )
@@ -125,7 +128,7 @@ _CODE = (
 _EXHAUSTED = (
     (
         (
-            r"OutOfMemoryError|GC overhead limit|_OUT_OF_MEMORY|\bMemoryError\b"
+            r"OutOfMemoryError|GC overhead limit|_OUT_OF_MEMORY|MemoryError\b"
             r"|Cannot allocate memory|can't start new thread"
         ),
         "Give more memory (`spark.driver_memory`) or smaller batches.",
@@ -135,7 +138,10 @@ _EXHAUSTED = (
         "Free space where checkpoint and output are.",
     ),
     (
-        r"Too many open files|Resource temporarily unavailable",
+        (
+            r"Too many open files"
+            r"|(?:error=11|Errno 11|fork)\b[^\n]{0,80}Resource temporarily unavailable"
+        ),
         "Raise the limits of open files and processes for the job's user (`ulimit -n`, `-u`).",
     ),
     (

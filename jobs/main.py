@@ -82,7 +82,7 @@ class Driver:
             return failure
         finally:
             if self._session is not None:
-                self._session.end(well=well)
+                self._session.end(in_order=well or not self._launch.make_archive)
                 self.log.info("Spark is gone", reason=requests.reason or "ended by itself")
 
     def _work(self, requests: StopRequests) -> Failure | None:

@@ -52,11 +52,12 @@ class Session:
     gateway: Any
     jvm: subprocess.Popen[bytes]
 
-    def end(self, *, well: bool, timeout_seconds: float = 60) -> None:
+    def end(self, *, in_order: bool, timeout_seconds: float = 60) -> None:
         """Stop Spark and wait until the JVM is gone: only then is a checkpoint at rest.
 
-        The JVM ends in order when its input ends, which also writes the class-data archive. That
-        takes many seconds, so after a failure it is killed instead: the next attempt waits for it.
+        The JVM ends in order when its input ends, which also writes a class-data archive that is
+        to be made. Where nobody will keep it, it is better killed: writing takes many seconds,
+        and the next attempt waits for that.
         One that does not end in time is killed, and before that one in which Spark does not stop:
         without memory for another thread it waits for answers of its own that never come.
         """
@@ -67,7 +68,7 @@ class Session:
         finally:
             with suppress(*gone):
                 self.gateway.shutdown()
-            if not well:
+            if not in_order:
                 self.jvm.kill()
             if self.jvm.stdin is not None:
                 self.jvm.stdin.close()

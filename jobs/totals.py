@@ -4,10 +4,11 @@ A restart goes on from the newest line. A batch that was committed without its l
 was killed in between) cannot be counted any more: then counts that need it are not known.
 """
 
-import json
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+
+from streamctl.rundir.files import read_line
 
 _TAIL_BYTES = 4 * 1024 * 1024
 
@@ -96,7 +97,6 @@ def read_totals(progress: Path, *, generation: str) -> dict[str, Totals]:
 
 def _progress_line(text: bytes) -> dict[str, Any] | None:
     """A line of kind `progress`; the first one may be cut by the seek."""
-    if b'"kind":"progress"' not in text or not text.startswith(b"{"):
+    if b'"kind":"progress"' not in text:
         return None
-    line: dict[str, Any] = json.loads(text)
-    return line
+    return read_line(text)

@@ -32,4 +32,4 @@ try:
 except StreamingQueryException:
     pass
 finally:
-    session.end(well=True)
+    session.end(in_order=True)

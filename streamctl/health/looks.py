@@ -71,10 +71,14 @@ class Looks(Generic[T]):
             oldest = max(begun_after, time.monotonic() - self._fresh)
             if self._newest is None or (self._newest.done() and self._began < oldest):
                 self._newest, self._began = Future(), time.monotonic()
-                threading.Thread(
-                    target=self._take, args=(self._newest,), name="look", daemon=True
-                ).start()
+                self._begin(self._newest)
             return self._newest, self._began
+
+    def _begin(self, looking: "Future[T]") -> None:
+        try:
+            threading.Thread(target=self._take, args=(looking,), name="look", daemon=True).start()
+        except RuntimeError as error:  # there is no thread to be had just now
+            looking.set_exception(StreamctlError(str(error)))
 
     def _take(self, looking: "Future[T]") -> None:
         try:

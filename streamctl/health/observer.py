@@ -18,7 +18,7 @@ from streamctl.health.alerts.alerter import Alerter
 from streamctl.health.alerts.book import AlertBook
 from streamctl.health.alerts.deliver import Delivery
 from streamctl.health.looks import Looks
-from streamctl.health.rules import HealthReport, hung, is_live, judge, judge_unseen, troubles
+from streamctl.health.rules import HealthReport, is_live, judge, judge_unseen, troubles
 from streamctl.health.server import Server
 from streamctl.health.trend import Trend, drawn_batches
 from streamctl.lag.publish import Published, publish_once
@@ -85,7 +85,7 @@ class Observer:
             self._read_journal, fresh_seconds=_FRESH_SECONDS, within_seconds=_LOOK_SECONDS
         )
         self._blind = ""
-        self._unwell, self._hung = NOTHING, (0, "")
+        self._unwell = NOTHING
         self._beat = time.monotonic()
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._run, name="observer", daemon=True)
@@ -262,16 +262,12 @@ class Observer:
         except Exception as error:  # noqa: BLE001 - the observer must not end for one bad look
             blind = f"unexpected {type(error).__name__}: {error}"
         if blind:
-            self._unwell, self._hung = NOTHING, (0, "")
+            self._unwell = NOTHING
         self._tell_sight(blind)
 
     def unwell(self, attempt: int) -> str:
         """What the rules about driver and queries say against a running attempt, as first said."""
         return self._unwell.told if self._unwell.attempt == attempt else ""
-
-    def hung(self, attempt: int) -> str:
-        """Why the driver of an attempt is to be killed, by `supervise.hung_seconds`; or empty."""
-        return self._hung[1] if self._hung[0] == attempt else ""
 
     def _note_health(self, sample: Sample) -> None:
         """Keep the first words of a trouble: its seconds grow at each look."""
@@ -279,8 +275,6 @@ class Observer:
         wrong = [c for c in troubles(sample) if c.verdict is Verdict.PROBLEM] if running else []
         kinds = tuple((check.name, check.hint) for check in wrong)
         attempt = sample.status.attempt
-        after = self._settings.supervise.hung_seconds
-        self._hung = (attempt, hung(sample, after_seconds=after) if after and running else "")
         if (kinds, attempt) != (self._unwell.kinds, self._unwell.attempt):
             told = "; ".join(f"{check.name}: {check.detail}" for check in wrong)
             self._unwell = Unwell(attempt=attempt, kinds=kinds, told=told)

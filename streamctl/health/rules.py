@@ -70,20 +70,6 @@ def troubles(sample: Sample) -> list[Check]:
     return [_driver(sample), *(_query(query) for query in sample.queries)]
 
 
-def hung(sample: Sample, *, after_seconds: float) -> str:
-    """The query that makes its driver one to be killed, in words; empty for none.
-
-    Args:
-        sample: of a job that runs.
-        after_seconds: of silence, at least; a slow query has its longer window.
-    """
-    for query in sample.queries:
-        silent = query.not_processing_seconds or 0.0
-        if silent > max(after_seconds, query.stall_window_seconds):
-            return f"query {query.name} has committed nothing for {silent:.0f} s"
-    return ""
-
-
 def judge_unseen(
     problem: StreamctlError, *, loop_age_seconds: float, now: datetime
 ) -> HealthReport:

@@ -31,7 +31,7 @@ def locate(cache: Path, *, java: Java, jars: Iterable[Path], class_path: str = "
         class_path: what the user has on it besides, as `spark.driver.extraClassPath` has it.
 
     Returns:
-        None where there can be none: the cache cannot be written, or a jar vanished just now.
+        None where there can be none: the cache cannot be made, or a jar vanished just now.
     """
     spark = Path(os.environ.get("SPARK_HOME") or pyspark_directory()) / "jars"
     parts = [str(java.home.resolve()), java.version, spark_version()]
@@ -39,7 +39,7 @@ def locate(cache: Path, *, java: Java, jars: Iterable[Path], class_path: str = "
     try:
         parts += map(_marked, (java.executable, *jars, *sorted(spark.glob("*.jar"))))
         for entry in class_path.split(":"):
-            parts.append(_marked(Path(entry)) if Path(entry).is_file() else entry)
+            parts += [entry, *map(_marked, _jars(entry))]
         folder.mkdir(parents=True, exist_ok=True)
     except OSError:
         return None
@@ -56,8 +56,10 @@ def use(archive: Path) -> bool:
     return True
 
 
-def unfinished(archive: Path) -> Path:
-    """Where the JVM writes it: nobody else's name, in the same directory."""
+def unfinished(archive: Path) -> Path | None:
+    """Where the JVM writes it: nobody else's name, in the same directory; None if it may not."""
+    if not os.access(archive.parent, os.W_OK):
+        return None
     return archive.with_name(f"{archive.name}.{os.getpid()}.new")
 
 
@@ -81,6 +83,13 @@ def throw_away(made: Path) -> None:
     """Remove one that a JVM did not finish, if there is any."""
     with suppress(OSError):
         made.unlink(missing_ok=True)
+
+
+def _jars(entry: str) -> list[Path]:
+    """The files of an entry of a class path: itself, or with `*` at its end all jars there."""
+    if entry.endswith("*"):
+        return sorted(Path(entry[:-1]).glob("*.jar"))
+    return [Path(entry)] if Path(entry).is_file() else []
 
 
 def _marked(file: Path) -> str:

@@ -49,7 +49,11 @@ class Conversation:
                 stderr=stderr,
                 settings=settings,
             )
-        threading.Thread(target=self._read, name="answers", daemon=True).start()
+        try:
+            threading.Thread(target=self._read, name="answers", daemon=True).start()
+        except RuntimeError:  # there is no thread to be had
+            self._child.end()
+            raise
 
     def __enter__(self) -> Self:
         return self

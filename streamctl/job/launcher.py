@@ -11,7 +11,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,7 +18,7 @@ from typing import IO
 
 import psutil
 
-from streamctl.job.scratch import Scratch
+from streamctl.job.scratch import Scratch, aside
 from streamctl.rundir.records import TAKE_OVER
 
 
@@ -102,10 +101,7 @@ class Driver:
         """
         end_members(self.pid, within_seconds=within_seconds)
         self._process.poll()
-        try:
-            threading.Thread(target=self._scratch.remove).start()  # the next need not wait for it
-        except RuntimeError:  # there is no thread to be had
-            self._scratch.remove()
+        aside(self._scratch.remove)
 
 
 def driver_command(run_directory: Path, *, standby: bool = False) -> list[str]:

@@ -7,7 +7,8 @@ A job that is restarted again and again would fill the disk with that.
 
 import shutil
 import tempfile
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -41,7 +42,7 @@ class Scratch:
     def remove(self) -> None:
         """Remove it and all in it, once no process uses it any more; again is no error."""
         shutil.rmtree(self._path, ignore_errors=True)
-        if self._note is not None:
+        if self._note is not None and not self._path.exists():
             with suppress(OSError):
                 self._note.unlink()
 
@@ -52,8 +53,16 @@ def sweep(notes: Path) -> None:
         with suppress(OSError):
             place = note.readlink()
             if place.name == note.name:
-                shutil.rmtree(place, ignore_errors=True)
+                shutil.rmtree(place)
             note.unlink()
+
+
+def aside(work: Callable[[], None]) -> None:
+    """Do it in a thread: gigabytes on a slow disk take their time, and a lease is to be renewed."""
+    try:
+        threading.Thread(target=work).start()
+    except RuntimeError:  # there is no thread to be had
+        work()
 
 
 def _make() -> Path:

@@ -133,9 +133,10 @@ def _run_driver(
     log = JobLog(run.logs, max_bytes=settings.log.max_bytes, keep_files=1)
     on_event(Event(message="a driver starts from the restored checkpoint"))
     driver = attempts.spawn(directory=project)
-    reader: threading.Thread = pump(driver.output, log)
     until = time.monotonic() + patience
+    reader: threading.Thread | None = None
     try:
+        reader = pump(driver.output, log)
         while driver.poll() is None:
             if time.monotonic() > until:
                 raise DeadlinePassed(
@@ -146,7 +147,8 @@ def _run_driver(
     finally:
         ended = driver.poll()
         driver.end_session()
-        reader.join(timeout=5)
+        if reader is not None:
+            reader.join(timeout=5)
         attempts.finished(1 if ended is None else ended)
         log.close()
 

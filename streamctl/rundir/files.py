@@ -51,7 +51,9 @@ def append_whole(path: Path, text: str, *, flush: bool = False) -> None:
     data = text.encode()
     descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
     try:
-        before = _cut_to_whole_lines(descriptor)
+        before = _whole(descriptor)
+        if before < os.fstat(descriptor).st_size:
+            os.ftruncate(descriptor, before)
         if os.write(descriptor, data) < len(data):
             os.ftruncate(descriptor, before)
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
@@ -61,19 +63,29 @@ def append_whole(path: Path, text: str, *, flush: bool = False) -> None:
         os.close(descriptor)
 
 
-def _cut_to_whole_lines(descriptor: int) -> int:
-    """Cut off what stands behind the last newline, and tell the size then."""
+def whole_bytes(path: Path) -> int:
+    """Bytes of a file up to its last newline, behind which the next line will be; 0 without it."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return 0
+    try:
+        return _whole(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _whole(descriptor: int) -> int:
     size = end = os.fstat(descriptor).st_size
     if not size or os.pread(descriptor, 1, size - 1) == b"\n":
         return size
     while end:
         begin = max(0, end - _BLOCK_BYTES)
         newline = os.pread(descriptor, end - begin, begin).rfind(b"\n")
-        end = begin + newline + 1
         if newline >= 0:
-            break
-    os.ftruncate(descriptor, end)
-    return end
+            return begin + newline + 1
+        end = begin
+    return 0
 
 
 def read_line(line: bytes) -> dict[str, Any] | None:

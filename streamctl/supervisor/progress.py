@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from streamctl.rundir.files import read_line
+from streamctl.rundir.files import read_line, whole_bytes
 
 
 class ProgressTail:
@@ -13,6 +13,7 @@ class ProgressTail:
     Args:
         path: `progress.jsonl`; lines that are there already are passed over.
         on_batch: is told of each finished batch, with its line.
+        on_line: is told of each line.
 
     Attributes:
         queries: names in this attempt, empty until the driver has built them.
@@ -21,11 +22,15 @@ class ProgressTail:
     """
 
     def __init__(
-        self, path: Path, *, on_batch: Callable[[dict[str, Any]], None] = lambda _: None
+        self,
+        path: Path,
+        *,
+        on_batch: Callable[[dict[str, Any]], None] = lambda _: None,
+        on_line: Callable[[dict[str, Any]], None] = lambda _: None,
     ) -> None:
-        self._on_batch = on_batch
+        self._on_batch, self._on_line = on_batch, on_line
         self._path = path
-        self._offset = path.stat().st_size if path.exists() else 0
+        self._offset = whole_bytes(path)
         self._inode = path.stat().st_ino if path.exists() else None
         self.queries: list[str] = []
         self.committed: set[str] = set()
@@ -53,6 +58,7 @@ class ProgressTail:
                     self._offset += len(line)
                     if (found := read_line(line)) is not None:
                         self._take(found)
+                        self._on_line(found)
         except FileNotFoundError:
             return
 

@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, TextIO
 
-from streamctl.checkpoint.location.store import Store
+from streamctl.checkpoint.location.store import StorageFailed, Store
 from streamctl.errors import BrokerUnreachable, ExitCode, StreamctlError
 from streamctl.job.launcher import Driver
-from streamctl.job.scratch import sweep
+from streamctl.job.scratch import aside, sweep
 from streamctl.rundir.directory import RunDirectory
 from streamctl.rundir.records import Desired, Failure, Observed, Status
 from streamctl.settings.model import Settings
@@ -26,6 +26,7 @@ from streamctl.supervisor.progress import ProgressTail
 from streamctl.supervisor.scheduled_backups import ScheduledBackups
 from streamctl.supervisor.standby import Standby, Watched
 from streamctl.supervisor.telling import Telling
+from streamctl.supervisor.watchdog import Watchdog
 from streamctl.supervisor.wishes import Wishes
 from streamctl.supervisor.writing import Writing
 
@@ -69,7 +70,10 @@ class Supervisor:
         )
         self._files = Writing(run, self._log.event)
         self._circuit = CircuitBreaker(run, self._files, settings.breaker, tell=self._log.event)
-        self._tail = ProgressTail(run.progress_file, on_batch=self._circuit.take)
+        self._watchdog = Watchdog(settings.supervise)
+        self._tail = ProgressTail(
+            run.progress_file, on_batch=self._circuit.take, on_line=self._watchdog.hear
+        )
         self._opened_deadline = 0.0
         self._backups = ScheduledBackups(run, settings, tell=self._log.event)
         self._poison = Poison(settings, self._log)
@@ -93,7 +97,7 @@ class Supervisor:
             store = Store.open(self._settings.checkpoint.location)
             self._holding = Holding(store, self._settings, self._log)
             self._holding.take(self._status.run_id)
-            sweep(self._run.temporary)
+            aside(partial(sweep, self._run.temporary))
             self._backups.start()
             if self._settings.observe.enabled:
                 self._observing.start()
@@ -244,6 +248,7 @@ class Supervisor:
             stopping = self._wishes.stop is not None
             return Exit(code=1, failure=failure, ran_seconds=0, stop_requested=stopping)
         self._opened_deadline = 0.0
+        self._watchdog.begin_attempt()
         self._telling.publish(
             driver_pid=driver.pid, standby_pid=None, generation=attempts.generation
         )
@@ -261,14 +266,29 @@ class Supervisor:
         ended = Exit(
             code=code,
             failure=self._run.read(Failure),
-            ran_seconds=time.monotonic() - driver.started,
+            ran_seconds=self._ran_seconds(driver),
             stop_requested=bool(self._wishes.stop),
         )
         self._after(ended)
         return ended
 
+    def _ran_seconds(self, driver: Driver) -> float:
+        """How long it ran for the better: silence makes no attempt a stable one."""
+        return time.monotonic() - driver.started - self._watchdog.silent_seconds
+
     def _pump(self, driver: Driver) -> Watched:
-        return Watched(driver, pump(driver.output, self._log))
+        """Copy what it says into the log.
+
+        Raises:
+            StorageFailed: there is no thread to be had for it; the driver is gone.
+        """
+        try:
+            return Watched(driver, pump(driver.output, self._log))
+        except RuntimeError as error:
+            driver.end_session()
+            raise StorageFailed(
+                f"no driver can be started: {error}", hint="Raise the user's limit of processes."
+            ) from error
 
     def _await_room(self) -> None:
         """A driver reads in the run directory what to do: on a full disk it would only fail."""
@@ -343,7 +363,7 @@ class Supervisor:
         if unwell != self._status.unwell:
             self._telling.publish(unwell=unwell)
         self._files.again()
-        self._telling.ran(time.monotonic() - driver.started)
+        self._telling.ran(self._ran_seconds(driver))
         self._renew_lease(driver.pid)
         self._keep_standby()
         self._keep_disk_free()
@@ -371,10 +391,15 @@ class Supervisor:
 
     def _kill_if_hung(self, driver: Driver) -> None:
         """One that is to stop has its deadline instead."""
-        hung = self._observer.hung(self._status.attempt) if self._observer else ""
-        if hung and not self._wishes.stop and not self._opened_deadline:
-            self._telling.hung(hung)
+        hung = self._watchdog.look()
+        if not hung or self._wishes.stop or self._opened_deadline:
+            return
+        self._telling.hung(hung)
+        try:
             driver.end_session()
+        except TimeoutError as error:  # it waits for a disk, say, and nothing can end that
+            self._log.event("ERROR", f"{error}: tried again later")
+            self._watchdog.begin_attempt()
 
     def _keep_disk_free(self) -> None:
         """Ask for an orderly end while there is still space for it."""

@@ -74,6 +74,8 @@ if behaviour == "fail":
     fail(detail)
 if behaviour == "fail-in-batch":
     fail("infrastructure", query="a")
+if behaviour == "mute":
+    time.sleep(600)
 if behaviour == "exit":
     sys.exit(int(detail))
 signal.signal(signal.SIGTERM, signal.SIG_IGN if behaviour == "hang" else lambda *_: ended.set())

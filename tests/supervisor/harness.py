@@ -42,7 +42,6 @@ class Harness:
         disk_floor_bytes: int = 0,
         breaker: dict[str, float] | None = None,
         log: dict[str, str] | None = None,
-        observe: dict[str, float] | None = None,
         **supervise: float,
     ) -> "subprocess.Popen[bytes]":
         self.run.remove(Status)
@@ -53,7 +52,6 @@ class Harness:
                 "supervise": fast,
                 "breaker": breaker or {},
                 "log": log or {},
-                "observe": observe or {},
                 "limits": {"disk_floor_bytes": disk_floor_bytes},
             }
         )

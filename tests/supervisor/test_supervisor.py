@@ -41,16 +41,26 @@ def test_a_killed_driver_is_noticed_and_restarted_and_nothing_of_it_is_left(harn
 
 
 def test_a_driver_that_goes_on_without_getting_on_is_killed_and_started_again(harness):
-    harness.start("run", hung_seconds=1, observe={"every_seconds": 0.2, "stall_seconds": 0.5})
+    harness.start("run", hung_seconds=1)
     before = harness.running()
     orphan = harness.child()
     until(lambda: harness.status().attempt == 2)
     assert is_gone(orphan)
     assert harness.status().restarts == 1
     told = [str(line["message"]) for line in harness.log()]
-    assert [text for text in told if "has committed nothing for" in text]
-    assert [text for text in told if text.startswith("restart in") and "committed nothing" in text]
+    assert [text for text in told if "has said nothing for" in text]
+    assert [text for text in told if text.startswith("restart in") and "said nothing" in text]
     assert harness.running().driver_pid != before.driver_pid
+
+
+def test_drivers_that_hang_one_after_the_other_use_up_the_restarts(harness):
+    """Silence is no stable run, and one that starts no query is hung too."""
+    supervisor = harness.start("mute", hung_seconds=0.6, stable_seconds=0.3, attempts=2)
+    assert supervisor.wait(PATIENCE_SECONDS) == 1
+    assert harness.status().attempt == 3
+    failure = harness.run.read(Failure)
+    assert failure.condition == "DriverHung"
+    assert failure.message.startswith("the driver has started no query for")
 
 
 def test_below_the_disk_floor_the_job_ends_in_order_and_says_so(harness):

@@ -19,17 +19,20 @@ def test_a_jar_that_was_written_again_needs_another_archive(tmp_path: Path, java
     jar, own = tmp_path / "a.jar", tmp_path / "own.jar"
     jar.write_text("classes")
     own.write_text("classes")
+    lib = tmp_path / "lib" / "one.jar"
+    lib.parent.mkdir()
+    lib.write_text("classes")
 
-    def place(class_path: str = f"{own}:/conf") -> Path | None:
+    def place(class_path: str = f"{own}:/conf:{tmp_path}/lib/*") -> Path | None:
         return archive.locate(tmp_path / "c", java=java, jars=[jar], class_path=class_path)
 
     seen = {place()}
     assert seen == {place()} != {None}
-    for file in (jar, own):
+    for file in (jar, own, lib):
         os.utime(file, (1, 1))
         seen.add(place())
     seen.add(place(""))
-    assert len(seen) == 4
+    assert len(seen) == 5
     jar.unlink()
     assert place() is None
 

@@ -154,14 +154,25 @@ def test_what_a_killed_writer_left_of_a_line_is_cut_off_by_the_next(tmp_path, wh
     assert path.read_text() == whole + '{"b": 2}\n'
 
 
+def test_a_supervisor_hears_the_first_line_behind_what_a_killed_driver_left_of_one(tmp_path):
+    path = tmp_path / "progress.jsonl"
+    path.write_text('{"kind": "idle", "query": "z"}\n{"kind": "progress", "query": "a", "more')
+    heard = []
+    tail = ProgressTail(path, on_line=heard.append)
+    tail.read()
+    append_whole(path, '{"kind": "launched", "queries": ["a"]}\n')
+    with path.open("a") as file:
+        file.write('{"kind": "laun{"kind": "launched", "queries": ["b"]}\n')
+    append_whole(path, '{"kind": "idle", "query": "a"}\n')
+    tail.read()
+    assert [line["kind"] for line in heard] == ["launched", "idle"]
+    assert (tail.queries, tail.is_ready) == (["a"], True)
+
+
 def test_lines_that_were_glued_together_stop_no_reader(tmp_path):
     run = RunDirectory(tmp_path)
     good = [{"kind": "launched", "queries": ["a"]}, {"kind": "progress", "query": "a"}]
     lines = [json.dumps(line) for line in good]
     run.progress_file.write_text("\n".join([lines[0], lines[1][:9] + lines[0], "7", lines[1], ""]))
     assert list(run.progress()) == good
-    tail = ProgressTail(run.progress_file)
-    tail._offset = 0
-    tail.read()
-    assert tail.is_ready
     assert newest_lines(run.progress_file) == {"a": good[1]}

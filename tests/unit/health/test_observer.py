@@ -144,18 +144,3 @@ def test_what_is_wrong_is_said_of_the_attempt_that_runs_alone(run):
     observer._note_health(samples.sample(query=late))
     observer._note_health(samples.sample())
     assert observer.unwell(1) == ""
-
-
-def test_a_driver_is_hung_only_by_the_setting_and_beyond_its_own_window(run):
-    def told(hung_seconds, attempt=1, **query):
-        settings = Settings.model_validate({"supervise": {"hung_seconds": hung_seconds}})
-        observer = Observer(run, settings, tell=lambda *_: None)
-        observer._note_health(samples.sample(query=query))
-        return observer.hung(attempt)
-
-    silent = {"not_processing_seconds": 61.0}
-    assert told(30, **silent) == "query windows has committed nothing for 61 s"
-    assert told(30, attempt=2, **silent) == ""
-    assert told(30, **silent, stall_window_seconds=90.0) == "", "a slow job"
-    assert told(30, not_processing_seconds=None) == ""
-    assert (told(120, **silent), told(0, **silent)) == ("", "")

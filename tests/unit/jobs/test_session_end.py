@@ -20,7 +20,7 @@ def test_spark_that_does_not_stop_is_not_waited_for(monkeypatch):
 
     gateway = SimpleNamespace(shutdown=never)
     began = time.monotonic()
-    Session(spark=SimpleNamespace(stop=never), gateway=gateway, jvm=jvm).end(well=True)
+    Session(spark=SimpleNamespace(stop=never), gateway=gateway, jvm=jvm).end(in_order=True)
     assert time.monotonic() - began < 10
     assert jvm.returncode == -9
 
@@ -28,7 +28,7 @@ def test_spark_that_does_not_stop_is_not_waited_for(monkeypatch):
 def test_one_that_stops_in_time_ends_in_order():
     jvm = subprocess.Popen(["/bin/cat"], stdin=subprocess.PIPE)
     nothing = SimpleNamespace(stop=lambda: None, shutdown=lambda: None)
-    Session(spark=nothing, gateway=nothing, jvm=jvm).end(well=True)
+    Session(spark=nothing, gateway=nothing, jvm=jvm).end(in_order=True)
     assert jvm.returncode == 0, "it read the end of its input"
 
 
@@ -37,6 +37,6 @@ def test_after_a_failure_spark_is_stopped_and_then_the_jvm_killed():
     done = []
     spark = SimpleNamespace(stop=lambda: done.append("spark stopped"))
     gateway = SimpleNamespace(shutdown=lambda: done.append(jvm.poll()))
-    Session(spark=spark, gateway=gateway, jvm=jvm).end(well=False)
+    Session(spark=spark, gateway=gateway, jvm=jvm).end(in_order=False)
     assert done == ["spark stopped", None]
     assert jvm.returncode == -9
