@@ -175,7 +175,7 @@ def test_infrastructure_is_retried_with_growing_waits_until_the_budget_is_spent(
 
 
 def test_a_stable_attempt_refills_the_restarts_while_it_runs(harness):
-    harness.start("exit:7", "run", attempts=1, stable_seconds=1.5)
+    harness.start("exit:7", "run", attempts=1, stable_seconds=4)
     assert harness.running().attempts_left == 0
     until(lambda: harness.status().attempts_left == 1)
     assert harness.status().observed is Observed.RUNNING
