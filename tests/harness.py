@@ -13,7 +13,7 @@ from typing import Any
 
 from streamctl.checkpoint.tree.reader import Checkpoint
 from streamctl.job.launcher import kill, session_members
-from streamctl.job.scratch import sweep
+from streamctl.job.scratch import noted, sweep
 from streamctl.kafka.client import Broker
 from streamctl.lag.measure import measure
 from streamctl.lag.subjects import find_subjects
@@ -111,7 +111,7 @@ class Project:
         for session in filter(None, (status.driver_pid, status.standby_pid)):
             for pid in session_members(session):
                 kill(pid)
-        sweep(self.run.temporary)
+        sweep(noted(self.run.temporary))
 
 
 def kill_if_ours(pid: int, mark: str) -> None:

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from streamctl.chaos import account
 from streamctl.checkpoint.tree.reader import Checkpoint
+from streamctl.lifecycle.state_rows import read_state_rows
 from tests.harness import Project, until
 
 if TYPE_CHECKING:
@@ -130,5 +131,6 @@ def counted(location: Path, generation: str) -> int:
         sum(pq.read_table(name, columns=["records"]).column(0).to_pylist())
         for name in account.sink_files(location / "output" / generation / "windows")
     )
-    state = account.read_state(str(location / "checkpoint" / generation / "windows"))
-    return written + sum(row["value"]["count"] for row in state)
+    checkpoint = Checkpoint.open(str(location / "checkpoint" / generation / "windows"))
+    state = read_state_rows(checkpoint, limit=None)
+    return written + sum(row.value["count"] for row in state.rows)

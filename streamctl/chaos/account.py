@@ -13,15 +13,14 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from streamctl.audit.reads import Planned, Reads, in_order
 from streamctl.chaos.evidence import Counted, Must, Rejected
 from streamctl.checkpoint.formats import log
 from streamctl.checkpoint.tree.reader import Checkpoint
-from streamctl.errors import DeadlinePassed, StreamctlError, TopicNotFound, Unsupported
-from streamctl.job.ask import ChildFailed, ask
+from streamctl.errors import StreamctlError, TopicNotFound, Unsupported
 from streamctl.kafka.client import Broker
+from streamctl.lifecycle.state_rows import read_state_rows
 from streamctl.produce.ledger import read_header
 from streamctl.produce.ledger_entries import read_ledger
 from streamctl.produce.run import RUN_HEADER, SEQUENCE_HEADER
@@ -197,33 +196,20 @@ def sink_files(output: Path) -> list[str]:
 
 
 def state_rows(checkpoint: str) -> Counted:
-    """Open windows, as `read_state` tells them."""
-    return [
-        (
-            row["key"]["device_id"],
-            _ms(datetime.fromisoformat(row["key"]["window"]["start"])),
-            row["value"]["count"],
-        )
-        for row in read_state(checkpoint)
-    ]
-
-
-def read_state(checkpoint: str) -> list[dict[str, Any]]:
-    """State by key and value, read by Spark in a child process.
+    """Open windows, read by Spark.
 
     Raises:
-        StreamctlError: Spark could not read them, or not in time; with its last words.
+        StreamctlError: as `read_state_rows`.
     """
-    version = Checkpoint.open(checkpoint).state_format_version() or 1
-    try:
-        return ask(
-            "jobs.read_state",
-            [checkpoint, "--format-version", str(version)],
-            project=Path(__file__).parents[2],  # where the package jobs is, installed or not
-            timeout_seconds=_READ_SECONDS,
+    found = read_state_rows(Checkpoint.open(checkpoint), limit=None, timeout_seconds=_READ_SECONDS)
+    return [
+        (
+            row.key["device_id"],
+            _ms(datetime.fromisoformat(row.key["window"]["start"])),
+            row.value["count"],
         )
-    except (ChildFailed, DeadlinePassed) as error:
-        raise StreamctlError(f"the state cannot be read: {error.message}") from error
+        for row in found.rows
+    ]
 
 
 def dead_letters(broker: Broker, topic: str, after: Mapping[int, int]) -> Rejected:

@@ -16,6 +16,7 @@ from typing import Any
 
 from streamctl.chaos.experiment import Activity, Role, Verb, as_document, parse_activity
 from streamctl.errors import Malformed
+from streamctl.rundir.files import read_line
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,9 +110,7 @@ def _read(path: Path) -> list[Effect]:
         return []
     standing: dict[int, Effect] = {}
     for line in lines:
-        try:
-            fields = json.loads(line)
-        except ValueError:
+        if (fields := read_line(line)) is None:
             continue
         if "undone" in fields:
             standing.pop(fields["undone"], None)

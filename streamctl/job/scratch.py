@@ -19,7 +19,7 @@ class Scratch:
     """One directory, below the machine's own for temporary files.
 
     Args:
-        notes: where a link to it stands until it is removed, for `sweep`; None where nobody
+        notes: where a link to it stands until it is removed, see `noted`; None where nobody
             would look.
 
     Raises:
@@ -47,14 +47,19 @@ class Scratch:
                 self._note.unlink()
 
 
-def sweep(notes: Path) -> None:
-    """Remove what was noted there: of processes that died together with their supervisor."""
-    for note in notes.glob(f"{_PREFIX}*"):
+def noted(notes: Path) -> list[Path]:
+    """The links there now: before a driver is started, of those that died with their supervisor."""
+    return list(notes.glob(f"{_PREFIX}*"))
+
+
+def sweep(links: list[Path]) -> None:
+    """Remove what they name; a link stays where that does not succeed."""
+    for link in links:
         with suppress(OSError):
-            place = note.readlink()
-            if place.name == note.name:
+            place = link.readlink()
+            if place.name == link.name and place.exists():
                 shutil.rmtree(place)
-            note.unlink()
+            link.unlink()
 
 
 def aside(work: Callable[[], None]) -> None:

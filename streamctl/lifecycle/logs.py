@@ -11,6 +11,7 @@ from typing import Any
 
 from streamctl.errors import JobNotFound
 from streamctl.rundir.directory import RunDirectory
+from streamctl.rundir.files import read_line
 from streamctl.rundir.log import LOG_FILE, rank, readable
 
 
@@ -97,11 +98,8 @@ def _rotated(path: Path) -> list[Path]:
 
 def _lines(data: bytes, wanted: Filter) -> Iterator[LogLine]:
     for line in data.splitlines():
-        try:
-            fields = json.loads(line)
-        except ValueError:
-            continue  # cut by a crash of the machine
-        if isinstance(fields, dict) and wanted.admits(fields):
+        fields = read_line(line)
+        if fields is not None and wanted.admits(fields):
             yield LogLine(text=readable(fields), fields=fields)
 
 

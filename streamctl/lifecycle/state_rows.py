@@ -29,7 +29,7 @@ def read_state_rows(
     operator_id: int = 0,
     store: str = "",
     batch_id: int | None = None,
-    limit: int = 20,
+    limit: int | None = 20,
     timeout_seconds: float = 120,
 ) -> StateRows:
     """Read the first rows of one store.
@@ -40,7 +40,7 @@ def read_state_rows(
         store: one of a join's stores, or a state variable of `transformWithState`; may be empty
             where there is only one.
         batch_id: state as of the end of this batch; the last committed one by default.
-        limit: rows at most.
+        limit: rows at most; None: all.
         timeout_seconds: for the child, from its start to its end.
 
     Raises:

@@ -88,7 +88,7 @@ def _whole(descriptor: int) -> int:
     return 0
 
 
-def read_line(line: bytes) -> dict[str, Any] | None:
+def read_line(line: bytes | str) -> dict[str, Any] | None:
     """One line of JSON; None where it is cut, by where reading began or by its writer's end."""
     try:
         found = json.loads(line)

@@ -224,8 +224,8 @@ class SuperviseSettings(Section):
     stable_seconds: PositiveFloat = Field(300, description="a run so long refills the attempts")
     hung_seconds: NonNegativeFloat = Field(
         0,
-        description="a driver of which a query says or does nothing for so long is killed "
-        "and started again, but not before three usual batches; 0: never",
+        description="a driver is killed and started again when a query says nothing for so long; "
+        "one without records speaks every 10 s, and three batches are waited for; 0: never",
     )
 
 

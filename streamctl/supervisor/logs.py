@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, Any, BinaryIO, TextIO
 
 from streamctl.reports import as_json, iso
+from streamctl.rundir.files import read_line
 from streamctl.rundir.log import LOG_FILE, rank, readable
 
 
@@ -68,11 +69,8 @@ class JobLog:
         text = line.strip()
         if not text:
             return
-        try:
-            fields = json.loads(text)
-        except ValueError:
-            fields = None
-        if not isinstance(fields, dict):
+        fields = read_line(text)
+        if fields is None:
             fields = _head("INFO", "output", text.decode(errors="replace"))
         self._write({name: said for name, said in fields.items() if said != ""})
 

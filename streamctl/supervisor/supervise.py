@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TextIO
 from streamctl.checkpoint.location.store import StorageFailed, Store
 from streamctl.errors import BrokerUnreachable, ExitCode, StreamctlError
 from streamctl.job.launcher import Driver
-from streamctl.job.scratch import aside, sweep
+from streamctl.job.scratch import aside, noted, sweep
 from streamctl.rundir.directory import RunDirectory
 from streamctl.rundir.records import Desired, Failure, Observed, Status
 from streamctl.settings.model import Settings
@@ -97,7 +97,7 @@ class Supervisor:
             store = Store.open(self._settings.checkpoint.location)
             self._holding = Holding(store, self._settings, self._log)
             self._holding.take(self._status.run_id)
-            aside(partial(sweep, self._run.temporary))
+            aside(partial(sweep, noted(self._run.temporary)))
             self._backups.start()
             if self._settings.observe.enabled:
                 self._observing.start()
@@ -399,7 +399,7 @@ class Supervisor:
             driver.end_session()
         except TimeoutError as error:  # it waits for a disk, say, and nothing can end that
             self._log.event("ERROR", f"{error}: tried again later")
-            self._watchdog.begin_attempt()
+            self._watchdog.wait()
 
     def _keep_disk_free(self) -> None:
         """Ask for an orderly end while there is still space for it."""

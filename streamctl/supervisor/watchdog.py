@@ -35,6 +35,10 @@ class Watchdog:
         self._silent = {"": 0.0}
         self._looked = time.monotonic()
 
+    def wait(self) -> None:
+        """Count from nought again, for the same queries."""
+        self._silent = dict.fromkeys(self._silent, 0.0)
+
     @property
     def silent_seconds(self) -> float:
         """The longest silence now, which is no sign of a stable run; 0 if nobody is to judge it."""

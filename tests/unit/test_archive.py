@@ -60,5 +60,5 @@ def test_a_file_system_that_is_only_read_is_no_trouble(tmp_path: Path, java: Jav
     (tmp_path / "class-archives").write_text("no directory can be made here")
     assert archive.locate(tmp_path, java=java, jars=[]) is None
     assert archive.use(Path(sys.executable))
-    archive.keep(Path("/proc/a.jsa"), Path("/proc/version"))
+    archive.keep(tmp_path / "no directory" / "a.jsa", tmp_path / "class-archives")
     archive.throw_away(Path("/proc/version"))

@@ -1,12 +1,11 @@
 """Temporary files go with their process, and what nobody could remove is found by its note."""
 
-import os
 import tempfile
 from pathlib import Path
 
 import pytest
 
-from streamctl.job.scratch import Scratch, sweep
+from streamctl.job.scratch import Scratch, noted, sweep
 
 
 @pytest.fixture
@@ -27,7 +26,7 @@ def test_it_is_noted_until_it_is_removed(temporary: Path, tmp_path: Path) -> Non
     [left] = temporary.iterdir()
     assert str(left) == other.environ["STREAMCTL_SCRATCH"]
     (left / "blocks").mkdir()
-    sweep(notes)
+    sweep(noted(notes))
     assert [*temporary.iterdir(), *notes.iterdir()] == []
 
 
@@ -35,10 +34,11 @@ def test_a_note_of_something_else_removes_nothing(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "streamctl-spark-x").symlink_to(tmp_path / "mine")
     (tmp_path / "streamctl-spark-y").write_text("no link")
-    sweep(tmp_path)
-    sweep(tmp_path / "no such place")
+    (tmp_path / "streamctl-spark-z").symlink_to(tmp_path / "gone" / "streamctl-spark-z")
+    sweep(noted(tmp_path))
+    assert noted(tmp_path / "no such place") == []
     assert (tmp_path / "mine").is_dir()
-    assert not os.path.lexists(tmp_path / "streamctl-spark-x")
+    assert noted(tmp_path) == [tmp_path / "streamctl-spark-y"]
 
 
 def test_without_a_place_for_notes_it_is_made_all_the_same(temporary: Path, tmp_path: Path) -> None:

@@ -64,6 +64,15 @@ def test_a_driver_that_starts_no_query_is_hung_and_the_next_begins_anew(clock: C
     assert after(watchdog, clock, 9) == ""
 
 
+def test_one_that_could_not_be_killed_is_waited_for(clock: Clock) -> None:
+    watchdog = watched()
+    watchdog.hear(launched("a"))
+    assert after(watchdog, clock, 11)
+    watchdog.wait()
+    assert after(watchdog, clock, 9) == ""
+    assert after(watchdog, clock, 2) == "query a has said nothing for 11 s"
+
+
 def test_slow_batches_and_rare_triggers_have_longer_windows(clock: Clock) -> None:
     watchdog = watched()
     watchdog.hear(launched("slow", "rare", rare="1 minute"))

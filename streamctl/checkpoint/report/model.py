@@ -131,13 +131,13 @@ class StateRows:
     Attributes:
         store: "default", one of a join's, or a state variable of `transformWithState`.
         batch_id: the batch at whose end the state is shown; None for the last committed one.
-        limit: there may be more rows when so many were read.
+        limit: there may be more rows when so many were read; None: all were asked for.
     """
 
     operator_id: int
     store: str
     batch_id: int | None
-    limit: int
+    limit: int | None
     rows: tuple[StateRow, ...]
 
 
