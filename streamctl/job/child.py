@@ -14,7 +14,7 @@ from typing import IO
 from streamctl.jars import cache_directory, connector_at_hand
 from streamctl.java import Java, find_java
 from streamctl.job import archive
-from streamctl.job.launcher import driver_environment, end_members
+from streamctl.job.launcher import driver_environment, end_members, start_apart
 from streamctl.job.scratch import Scratch
 from streamctl.settings.model import Settings
 
@@ -51,20 +51,15 @@ class Child:
         java = find_java()
         environ = driver_environment(os.environ, java_home=java.home) | _classes(java, settings)
         self._scratch = Scratch()
-        try:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", module, *arguments],
-                cwd=project,
-                env={**environ, **self._scratch.environ},
-                stdin=stdin,
-                stdout=subprocess.PIPE,
-                stderr=stderr,
-                text=True,
-                start_new_session=True,
-            )
-        except OSError:
-            self._scratch.remove()
-            raise
+        self.process: subprocess.Popen[str] = start_apart(
+            [sys.executable, "-m", module, *arguments],
+            directory=project,
+            environ=environ,
+            scratch=self._scratch,
+            stdin=stdin,
+            stderr=stderr,
+            text=True,
+        )
 
     def end(self) -> None:
         """End it and all of its session, and tidy up after it."""

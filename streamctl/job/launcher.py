@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import psutil
 
@@ -46,19 +46,14 @@ class Driver:
         nice: int = 0,
     ) -> None:
         self._scratch = scratch
-        try:
-            self._process = subprocess.Popen(
-                command,
-                cwd=directory,
-                env={**environ, **scratch.environ},
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        except OSError:
-            scratch.remove()
-            raise
+        self._process: subprocess.Popen[bytes] = start_apart(
+            command,
+            directory=directory,
+            environ=environ,
+            scratch=scratch,
+            stdin=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
         if nice:
             os.setpriority(os.PRIO_PROCESS, self._process.pid, nice)
         self.started = time.monotonic()
@@ -102,6 +97,40 @@ class Driver:
         end_members(self.pid, within_seconds=within_seconds)
         self._process.poll()
         aside(self._scratch.remove)
+
+
+def start_apart(
+    command: list[str],
+    *,
+    directory: Path,
+    environ: Mapping[str, str],
+    scratch: Scratch,
+    **more: Any,
+) -> "subprocess.Popen[Any]":
+    """Start a process in a session of its own, whose standard output is read.
+
+    Args:
+        command: what to run.
+        directory: working directory.
+        environ: its whole environment but for what `scratch` adds.
+        scratch: for its temporary files.
+        more: as `subprocess.Popen` takes it.
+
+    Raises:
+        OSError: it cannot be started; `scratch` is removed.
+    """
+    try:
+        return subprocess.Popen(
+            command,
+            cwd=directory,
+            env={**environ, **scratch.environ},
+            stdout=subprocess.PIPE,
+            start_new_session=True,
+            **more,
+        )
+    except OSError:
+        scratch.remove()
+        raise
 
 
 def driver_command(run_directory: Path, *, standby: bool = False) -> list[str]:
